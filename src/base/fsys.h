@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fsys.h - every file system call of the blob store and the upload path goes
+ * through this one replaceable table, so that tests can fail the n-th call or
+ * record what a power cut could leave. The helpers below are built on it.
+ *
+ * The calls behave as the system's do: -1 and errno. `fsys` is replaced only
+ * before threads start (tests); reading it is thread-safe.
+ */
+#ifndef BERTH_BASE_FSYS_H
+#define BERTH_BASE_FSYS_H
+
+#include "base/err.h"
+#include "base/slice.h"
+#include <dirent.h>
+#include <sys/stat.h>
+
+struct fsys_ops {
+	int (*open)(const char *path, int flags, mode_t mode);
+	int (*close)(int fd);
+	ssize_t (*pread)(int fd, void *p, size_t n, off_t at);
+	ssize_t (*pwrite)(int fd, const void *p, size_t n, off_t at);
+	int (*fsync)(int fd);
+	int (*ftruncate)(int fd, off_t size);
+	int (*fstat)(int fd, struct stat *st);
+	int (*stat)(const char *path, struct stat *st);
+	int (*rename)(const char *from, const char *to);
+	int (*link)(const char *from, const char *to);
+	int (*unlink)(const char *path);
+	int (*mkdir)(const char *path, mode_t mode);
+	int (*rmdir)(const char *path);
+	DIR *(*opendir)(const char *path);
+};
+
+/* The table in force, and the one that calls the system. */
+extern const struct fsys_ops *fsys;
+extern const struct fsys_ops fsys_system;
+
+/* Writes all n bytes at offset `at`, going on after short writes and EINTR. */
+enum err_code fsys_write_all(int fd, const void *p, size_t n, off_t at, struct err *err) MUST_USE;
+/* Reads up to n bytes at `at` until n or end of file; *got says how many. */
+enum err_code fsys_read_all(int fd, void *p, size_t n, off_t at, size_t *got, struct err *err) MUST_USE;
+/* fsync of the directory `path`, which makes renames and creations in it durable. */
+enum err_code fsys_sync_dir(const char *path, struct err *err) MUST_USE;
+/* Creates the directory and its parents, and syncs the parent of each one that
+ * was new, so that they survive a power cut. Existing ones are fine. */
+enum err_code fsys_mkdirs(const char *path, struct err *err) MUST_USE;
+/* A whole file of at most `max` bytes on the heap, NUL-terminated, the length
+ * in *n. The caller frees. */
+enum err_code fsys_read_file(const char *path, size_t max, char **out, size_t *n, struct err *err) MUST_USE;
+
+#endif
