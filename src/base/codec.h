@@ -26,6 +26,9 @@ bool base64_decode(struct buf *out, struct slice in) MUST_USE;
 bool percent_decode(struct buf *out, struct slice in, bool form) MUST_USE;
 
 bool utf8_valid(struct slice s);
+/* Bytes of the UTF-8 character at the start of s (1 to 4), 0 when there is no
+ * valid one. */
+size_t utf8_length(struct slice s);
 
 /* Cryptographically strong random bytes; aborts when the kernel has none. */
 void random_bytes(void *out, size_t n);

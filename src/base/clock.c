@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clock.c - clocks, dates and durations; see clock.h. */
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	ASSERT(clock_gettime(id, &ts) == 0);
+	return ts.tv_sec * CLOCK_S + ts.tv_nsec;
+}
+
+int64_t clock_mono(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t clock_real(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+/* Splits into whole seconds and a fraction that is never negative. */
+static void split(int64_t real, struct tm *tm, int64_t *frac)
+{
+	time_t secs = real / CLOCK_S;
+
+	*frac = real % CLOCK_S;
+	if (*frac < 0) {
+		*frac += CLOCK_S;
+		secs--;
+	}
+	memset(tm, 0, sizeof(*tm));
+	gmtime_r(&secs, tm);
+}
+
+const char *clock_rfc3339(int64_t real, int digits, char out[CLOCK_TEXT])
+{
+	struct tm tm;
+	int64_t frac;
+	size_t n;
+
+	split(real, &tm, &frac);
+	n = strftime(out, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (digits > 0) {
+		char nanos[12];
+
+		snprintf(nanos, sizeof(nanos), "%09lld", (long long)frac);
+		n += (size_t)snprintf(out + n, CLOCK_TEXT - n, ".%.*s", digits > 9 ? 9 : digits, nanos);
+	}
+	snprintf(out + n, CLOCK_TEXT - n, "Z");
+	return out;
+}
+
+static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char *const months[] = {
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+const char *clock_http(int64_t real, char out[CLOCK_TEXT])
+{
+	struct tm tm;
+	int64_t frac;
+
+	split(real, &tm, &frac);
+	snprintf(out, CLOCK_TEXT, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
+	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	return out;
+}
+
+const char *clock_clf(int64_t real, char out[CLOCK_TEXT])
+{
+	struct tm tm;
+	int64_t frac;
+
+	split(real, &tm, &frac);
+	snprintf(out, CLOCK_TEXT, "%02d/%s/%04d:%02d:%02d:%02d +0000", tm.tm_mday, months[tm.tm_mon],
+	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	return out;
+}
+
+/* Exactly `digits` decimal digits at s[at], a value from lo to hi. */
+static bool field(struct slice s, size_t at, size_t digits, uint64_t lo, uint64_t hi, int *out)
+{
+	uint64_t v;
+
+	if (at + digits > s.n || !slice_u64(slice_sub(s, at, digits), hi, &v) || v < lo)
+		return false;
+	*out = (int)v;
+	return true;
+}
+
+/* The fraction of a second at the start of *s ("." digits), in nanoseconds. */
+static bool fraction(struct slice *s, int64_t *nanos)
+{
+	int64_t scale = CLOCK_S / 10;
+	size_t i = 1;
+
+	*nanos = 0;
+	if (s->n == 0 || s->p[0] != '.')
+		return true;
+	for (; i < s->n && s->p[i] >= '0' && s->p[i] <= '9'; i++) {
+		*nanos += (s->p[i] - '0') * scale;
+		scale /= 10;
+	}
+	*s = slice_from(*s, i);
+	return i > 1;
+}
+
+/* "Z" or "+hh:mm", in seconds. */
+static bool zone(struct slice s, int64_t *offset)
+{
+	int h, m;
+
+	if (s.n == 1 && (s.p[0] == 'Z' || s.p[0] == 'z')) {
+		*offset = 0;
+		return true;
+	}
+	if (s.n != 6 || (s.p[0] != '+' && s.p[0] != '-') || s.p[3] != ':' || !field(s, 1, 2, 0, 23, &h) ||
+	    !field(s, 4, 2, 0, 59, &m))
+		return false;
+	*offset = (s.p[0] == '-' ? -1 : 1) * (h * 3600 + m * 60);
+	return true;
+}
+
+bool clock_parse_rfc3339(struct slice s, int64_t *real)
+{
+	struct tm tm = {0};
+	int64_t nanos, offset;
+	struct slice rest = slice_from(s, 19);
+
+	if (s.n < 20 || s.p[4] != '-' || s.p[7] != '-' || (s.p[10] != 'T' && s.p[10] != 't') || s.p[13] != ':' ||
+	    s.p[16] != ':')
+		return false;
+	/* Years whose nanoseconds fit into 64 bits. */
+	if (!field(s, 0, 4, 1678, 2261, &tm.tm_year) || !field(s, 5, 2, 1, 12, &tm.tm_mon) ||
+	    !field(s, 8, 2, 1, 31, &tm.tm_mday) || !field(s, 11, 2, 0, 23, &tm.tm_hour) ||
+	    !field(s, 14, 2, 0, 59, &tm.tm_min) || !field(s, 17, 2, 0, 60, &tm.tm_sec) || !fraction(&rest, &nanos) ||
+	    !zone(rest, &offset))
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	*real = ((int64_t)timegm(&tm) - offset) * CLOCK_S + nanos;
+	return true;
+}
+
+/* Units of Go's durations, the longer spelling first where one starts the other. */
+static const struct {
+	const char *name;
+	int64_t ns;
+} units[] = {
+    {"ns", 1},
+    {"us", CLOCK_US},
+    {"\xC2\xB5s", CLOCK_US},
+    {"\xCE\xBCs", CLOCK_US},
+    {"ms", CLOCK_MS},
+    {"s", CLOCK_S},
+    {"m", 60 * CLOCK_S},
+    {"h", 3600 * CLOCK_S},
+};
+
+static size_t count_digits(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
+		n++;
+	return n;
+}
+
+/* One "<number><unit>" off the front of *s, added to *total. */
+static bool add_component(struct slice *s, int64_t *total)
+{
+	size_t whole = count_digits(*s), frac = 0;
+	uint64_t v = 0;
+	int64_t part;
+
+	if (whole && !slice_u64(slice_sub(*s, 0, whole), INT64_MAX, &v))
+		return false;
+	struct slice rest = slice_from(*s, whole), digits = SLICE_NONE;
+	if (rest.n && rest.p[0] == '.') {
+		frac = count_digits(slice_from(rest, 1));
+		digits = slice_sub(rest, 1, frac);
+		rest = slice_from(rest, 1 + frac);
+	}
+	if (whole + frac == 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		struct slice name = slice_cstr(units[i].name);
+		double scale = (double)units[i].ns;
+
+		if (!slice_starts(rest, name))
+			continue;
+		if (__builtin_mul_overflow((int64_t)v, units[i].ns, &part))
+			return false;
+		for (size_t k = 0; k < digits.n; k++) {
+			scale /= 10;
+			part += (int64_t)((digits.p[k] - '0') * scale);
+		}
+		*s = slice_from(rest, name.n);
+		return !__builtin_add_overflow(*total, part, total);
+	}
+	return false;
+}
+
+bool clock_parse_duration(struct slice s, int64_t *out)
+{
+	bool negative = s.n && s.p[0] == '-';
+	int64_t total = 0;
+	uint64_t plain;
+
+	if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
+		s = slice_from(s, 1);
+	if (slice_u64(s, INT64_MAX, &plain)) {
+		total = (int64_t)plain;
+	} else {
+		if (s.n == 0)
+			return false;
+		while (s.n) {
+			if (!add_component(&s, &total))
+				return false;
+		}
+	}
+	*out = negative ? -total : total;
+	return true;
+}
+
+const char *clock_duration(int64_t d, char out[CLOCK_TEXT])
+{
+	const char *sign = d < 0 ? "-" : "";
+	uint64_t u = d < 0 ? -(uint64_t)d : (uint64_t)d;
+	unsigned long long h = u / (3600ULL * CLOCK_S), m = u / (60ULL * CLOCK_S) % 60;
+	double s = (double)(u % (60ULL * CLOCK_S)) / CLOCK_S;
+
+	if (u == 0)
+		snprintf(out, CLOCK_TEXT, "0s");
+	else if (u < CLOCK_US)
+		snprintf(out, CLOCK_TEXT, "%s%lluns", sign, (unsigned long long)u);
+	else if (u < CLOCK_MS)
+		snprintf(out, CLOCK_TEXT, "%s%.12gus", sign, (double)u / CLOCK_US);
+	else if (u < CLOCK_S)
+		snprintf(out, CLOCK_TEXT, "%s%.12gms", sign, (double)u / CLOCK_MS);
+	else if (h)
+		snprintf(out, CLOCK_TEXT, "%s%lluh%llum%.12gs", sign, h, m, s);
+	else if (m)
+		snprintf(out, CLOCK_TEXT, "%s%llum%.12gs", sign, m, s);
+	else
+		snprintf(out, CLOCK_TEXT, "%s%.12gs", sign, s);
+	return out;
+}
