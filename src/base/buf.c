@@ -183,7 +183,7 @@ void buf_add_json(struct buf *b, struct slice s)
 static bool is_unreserved(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-	    c == '_' || c == '~';
+	       c == '_' || c == '~';
 }
 
 void buf_add_urlenc(struct buf *b, struct slice s)

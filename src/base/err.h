@@ -26,16 +26,16 @@ enum err_code {
 	ERR_UNSUPPORTED, /* not offered here */
 	ERR_NO_SPACE,    /* ENOSPC, EDQUOT */
 	ERR_NO_MEMORY,
-	ERR_BUSY,        /* try again later */
-	ERR_TIMEOUT,     /* a deadline passed or a peer was too slow */
-	ERR_CLOSED,      /* the peer went away */
-	ERR_CORRUPT,     /* stored data is not what was written */
-	ERR_IO           /* any other failure of the system */
+	ERR_BUSY,    /* try again later */
+	ERR_TIMEOUT, /* a deadline passed or a peer was too slow */
+	ERR_CLOSED,  /* the peer went away */
+	ERR_CORRUPT, /* stored data is not what was written */
+	ERR_IO       /* any other failure of the system */
 };
 
 struct err {
 	enum err_code code;
-	int sys;         /* errno, 0 when none is involved */
+	int sys; /* errno, 0 when none is involved */
 	char msg[1024];
 };
 

@@ -24,12 +24,18 @@ static int sys_stat(const char *path, struct stat *st)
 	return stat(path, st);
 }
 
+static int sys_sync_range_start(int fd, off_t at, off_t n)
+{
+	return sync_file_range(fd, at, n, SYNC_FILE_RANGE_WRITE);
+}
+
 const struct fsys_ops fsys_system = {
     .open = sys_open,
     .close = close,
     .pread = pread,
     .pwrite = pwrite,
     .fsync = fsync,
+    .sync_range_start = sys_sync_range_start,
     .ftruncate = ftruncate,
     .fstat = sys_fstat,
     .stat = sys_stat,
@@ -160,7 +166,8 @@ enum err_code fsys_read_file(const char *path, size_t max, char **out, size_t *n
 		rc = err_set(err, ERR_INVALID, "cannot read %s: it is a directory", path);
 	} else {
 		/* Pipes and /proc files say 0, so the ceiling decides, not st_size. */
-		size_t room = S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max ? (size_t)st.st_size : max;
+		size_t room =
+		    S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max ? (size_t)st.st_size : max;
 
 		p = xmalloc(room + 2);
 		rc = fsys_read_all(fd, p, room + 1, 0, n, err);

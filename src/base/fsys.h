@@ -21,6 +21,9 @@ struct fsys_ops {
 	ssize_t (*pread)(int fd, void *p, size_t n, off_t at);
 	ssize_t (*pwrite)(int fd, const void *p, size_t n, off_t at);
 	int (*fsync)(int fd);
+	/* Starts writing dirty pages of a range out and does not wait: a hint
+	 * whose failure is ignored. */
+	int (*sync_range_start)(int fd, off_t at, off_t n);
 	int (*ftruncate)(int fd, off_t size);
 	int (*fstat)(int fd, struct stat *st);
 	int (*stat)(const char *path, struct stat *st);

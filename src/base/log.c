@@ -43,7 +43,8 @@ static bool needs_quotes(struct slice s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._/@^+", c)))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		        strchr("-._/@^+", c)))
 			return true;
 	}
 	return false;
@@ -119,8 +120,8 @@ static void write_line(const char *p, size_t n)
 	}
 }
 
-void log_write(enum log_level level, const char *file, int line, const char *msg, const struct log_field *fields,
-    size_t nfields)
+void log_write(
+    enum log_level level, const char *file, int line, const char *msg, const struct log_field *fields, size_t nfields)
 {
 	struct buf b = BUF_INIT(LINE_MAX_BYTES);
 	int saved = errno;

@@ -32,7 +32,7 @@ struct log_options {
 	bool caller;                    /* add file:line */
 	const struct log_field *fields; /* constant fields of every line; must outlive the log */
 	size_t nfields;
-	int fd;                         /* where to; 2 is usual */
+	int fd; /* where to; 2 is usual */
 };
 
 /* Before the first thread starts; without it: info, text, stderr. */
@@ -43,8 +43,8 @@ bool log_enabled(enum log_level level);
  * method, ...). The array is borrowed. NULL, 0 clears. */
 void log_thread_fields(const struct log_field *fields, size_t n);
 
-void log_write(enum log_level level, const char *file, int line, const char *msg,
-    const struct log_field *fields, size_t nfields);
+void log_write(
+    enum log_level level, const char *file, int line, const char *msg, const struct log_field *fields, size_t nfields);
 
 #define LOG_AT(level, msg, ...) \
 	do { \

@@ -21,7 +21,7 @@ struct metric_value {
 	struct metric_value *next;
 	const struct metric_family *family;
 	char *labels[METRIC_MAX_LABELS];
-	_Atomic uint64_t bits;                        /* value, or the sum of a histogram */
+	_Atomic uint64_t bits;                            /* value, or the sum of a histogram */
 	_Atomic uint64_t buckets[METRIC_MAX_BUCKETS + 1]; /* last: +Inf; not cumulated */
 };
 

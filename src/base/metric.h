@@ -22,15 +22,15 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metric_value; /* one row: counter, gauge or histogram */
 
 struct metric_family {
-	const char *name;                      /* "registry_http_requests_total" */
+	const char *name; /* "registry_http_requests_total" */
 	const char *help;
 	enum metric_type type;
 	const char *labels[METRIC_MAX_LABELS]; /* label names, NULL-terminated when fewer */
 	const double *buckets;                 /* histograms: upper bounds, ascending, ended by 0 */
 	double (*collect)(void *arg);          /* gauges without labels: asked at scrape time */
 	void *collect_arg;
-	struct metric_family *next;            /* private */
-	struct metric_value *values;           /* private */
+	struct metric_family *next;  /* private */
+	struct metric_value *values; /* private */
 };
 
 /* Adds the families to the process's list; each lives until the process ends.
@@ -43,7 +43,7 @@ struct metric_value *metric_child(struct metric_family *f, const char *const *la
 
 void metric_add(struct metric_value *v, double delta); /* counters and gauges */
 void metric_inc(struct metric_value *v);
-void metric_set(struct metric_value *v, double value); /* gauges */
+void metric_set(struct metric_value *v, double value);     /* gauges */
 void metric_observe(struct metric_value *v, double value); /* histograms */
 double metric_get(const struct metric_value *v);
 

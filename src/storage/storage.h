@@ -46,7 +46,8 @@ struct storage_ops {
 	enum err_code (*read)(struct storage_blob *, uint64_t at, void *, size_t, size_t *got, struct err *);
 	void (*close_blob)(struct storage_blob *);
 	enum err_code (*remove)(struct storage *, const struct digest *, struct err *);
-	enum err_code (*list)(struct storage *, bool (*each)(const struct digest *, uint64_t size, void *), void *, struct err *);
+	enum err_code (*list)(
+	    struct storage *, bool (*each)(const struct digest *, uint64_t size, void *), void *, struct err *);
 	enum err_code (*upload_create)(struct storage *, const char *id, struct storage_upload **, struct err *);
 	enum err_code (*upload_open)(struct storage *, const char *id, struct storage_upload **, struct err *);
 	enum err_code (*upload_write)(struct storage_upload *, const void *, size_t, struct err *);
@@ -54,7 +55,8 @@ struct storage_ops {
 	enum err_code (*upload_commit)(struct storage_upload **, const struct digest *, struct err *);
 	void (*upload_close)(struct storage_upload **);
 	enum err_code (*upload_abort)(struct storage *, const char *id, struct err *);
-	enum err_code (*upload_list)(struct storage *, bool (*each)(const char *id, int64_t modified, void *), void *, struct err *);
+	enum err_code (*upload_list)(
+	    struct storage *, bool (*each)(const char *id, int64_t modified, void *), void *, struct err *);
 	enum err_code (*check)(struct storage *, struct err *);
 	void (*stats)(struct storage *, struct storage_stats *);
 	void (*free)(struct storage *);
@@ -78,37 +80,45 @@ struct storage_upload {
 /* ERR_NOT_FOUND when the blob is not there. */
 enum err_code storage_stat(struct storage *s, const struct digest *d, uint64_t *size, struct err *err) MUST_USE;
 /* ERR_NOT_FOUND; release with storage_close. */
-enum err_code storage_open(struct storage *s, const struct digest *d, struct storage_blob *out, struct err *err) MUST_USE;
+enum err_code storage_open(
+    struct storage *s, const struct digest *d, struct storage_blob *out, struct err *err) MUST_USE;
 /* Up to n bytes at `at`; *got == 0 at the end. */
-enum err_code storage_read(struct storage_blob *b, uint64_t at, void *p, size_t n, size_t *got, struct err *err) MUST_USE;
+enum err_code storage_read(
+    struct storage_blob *b, uint64_t at, void *p, size_t n, size_t *got, struct err *err) MUST_USE;
 void storage_close(struct storage_blob *b);
 /* Removes the bytes durably; a blob that is not there is ERR_NOT_FOUND. */
 enum err_code storage_remove(struct storage *s, const struct digest *d, struct err *err) MUST_USE;
 /* Every blob in the order of the medium, until `each` returns false. For
  * verification and import only: it walks everything. */
-enum err_code storage_list(struct storage *s, bool (*each)(const struct digest *, uint64_t size, void *arg), void *arg, struct err *err) MUST_USE;
+enum err_code storage_list(struct storage *s, bool (*each)(const struct digest *, uint64_t size, void *arg), void *arg,
+    struct err *err) MUST_USE;
 
 /* ---- uploads ------------------------------------------------------------ */
 
 /* `id` is a UUID in text. ERR_EXISTS when it is taken. */
-enum err_code storage_upload_create(struct storage *s, const char *id, struct storage_upload **out, struct err *err) MUST_USE;
+enum err_code storage_upload_create(
+    struct storage *s, const char *id, struct storage_upload **out, struct err *err) MUST_USE;
 /* ERR_NOT_FOUND. (*out)->size is what was received before. */
-enum err_code storage_upload_open(struct storage *s, const char *id, struct storage_upload **out, struct err *err) MUST_USE;
+enum err_code storage_upload_open(
+    struct storage *s, const char *id, struct storage_upload **out, struct err *err) MUST_USE;
 /* Appends; after a failure the size is unchanged and the write may be tried
  * again. ERR_NO_SPACE when the medium is full. */
 enum err_code storage_upload_write(struct storage_upload *u, const void *p, size_t n, struct err *err) MUST_USE;
 /* Reads back what was written, to hash it again after a restart. */
-enum err_code storage_upload_read(struct storage_upload *u, uint64_t at, void *p, size_t n, size_t *got, struct err *err) MUST_USE;
+enum err_code storage_upload_read(
+    struct storage_upload *u, uint64_t at, void *p, size_t n, size_t *got, struct err *err) MUST_USE;
 /* Makes the bytes the blob `d`, durably, and ends the upload; *u becomes NULL.
- * The caller has verified that they hash to d. If the blob is there already it
- * stays and the upload is dropped. On failure the upload stays, closed. */
+ * The caller has verified that they hash to d. A blob that is there already is
+ * replaced by the same bytes, which heals a damaged one. On failure the upload
+ * stays, closed. */
 enum err_code storage_upload_commit(struct storage_upload **u, const struct digest *d, struct err *err) MUST_USE;
 /* Lets go of the handle; the upload stays and can be opened again. */
 void storage_upload_close(struct storage_upload **u);
 /* Removes an upload that is not open; ERR_NOT_FOUND. */
 enum err_code storage_upload_abort(struct storage *s, const char *id, struct err *err) MUST_USE;
 /* Every upload with the time of its last write (clock_real). */
-enum err_code storage_upload_list(struct storage *s, bool (*each)(const char *id, int64_t modified, void *arg), void *arg, struct err *err) MUST_USE;
+enum err_code storage_upload_list(
+    struct storage *s, bool (*each)(const char *id, int64_t modified, void *arg), void *arg, struct err *err) MUST_USE;
 
 /* ---- the store ----------------------------------------------------------- */
 
