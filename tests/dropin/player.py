@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays a scene against a registry and returns the recorded answers."""
+
+import inspect
+import json
+import os
+import shutil
+import tempfile
+
+import client
+import scene as scenes
+import server
+
+
+def basic_config(port):
+    return {"version": 0.1,
+            "log": {"level": "info", "fields": {"service": "registry"}},
+            "storage": {"cache": {"blobdescriptor": "inmemory"}, "filesystem": {"rootdirectory": "@DIR@/data"}},
+            "http": {"addr": f"127.0.0.1:{port}"}}
+
+
+def yaml(value, indent=0):
+    """Block YAML as an operator writes it; strings are quoted as JSON."""
+    pad = "  " * indent
+    if isinstance(value, dict) and value:
+        return "".join(f"{pad}{k}:" + (f" {json.dumps(v)}\n" if not isinstance(v, (dict, list)) or not v
+                                       else "\n" + yaml(v, indent + 1)) for k, v in value.items())
+    return "".join(f"{pad}- {json.dumps(v)}\n" for v in value)
+
+
+class Stage:
+    """The directory, port and configuration file that both registries get."""
+
+    def __init__(self, scene):
+        self.scene = scene
+        self.directory = tempfile.mkdtemp(prefix="berth-dropin.")
+        self.port = server.free_port()
+        self.config = os.path.join(self.directory, "config.yml")
+        scene.files(self.directory)
+        with open(self.config, "w") as f:
+            f.write(self.placed(yaml(scenes.merged(basic_config(self.port), scene.config))))
+        self.env = {k: self.placed(v) for k, v in scene.env.items()}
+
+    def placed(self, text):
+        return text.replace("@DIR@", self.directory)
+
+    def start(self, binary):
+        s = server.Server(binary, self.config, self.env, self.port, os.path.join(self.directory, "log"))
+        s.wait_ready()
+        return s
+
+    def play(self, binary):
+        """The session, and what went wrong (None when it went to its end)."""
+        shutil.rmtree(os.path.join(self.directory, "data"), ignore_errors=True)
+        session = client.Session(self.port, client.trusting_nothing() if self.scene.tls else None)
+        session.directory = self.directory
+        process = None
+        try:
+            process = self.start(binary)
+            acts = self.scene.play(session)
+            if inspect.isgenerator(acts):
+                for _ in acts:
+                    process.stop()
+                    process = self.start(binary)
+            if process.process.poll() is not None:
+                return session, f"died with status {process.process.returncode}:\n{process.log_tail()}"
+            return session, None
+        except (OSError, RuntimeError) as e:
+            return session, str(e)
+        finally:
+            if process:
+                process.stop()
+
+    def close(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
