@@ -27,13 +27,17 @@ enum auth_verdict {
 	AUTH_THROTTLED,    /* 429: too many bad passwords from there; Retry-After was added */
 	AUTH_ERROR         /* 500/503: the controller itself failed; it has logged why */
 };
+#define AUTH_RESULT_ANONYMOUS (AUTH_ERROR + 1) /* unauthorized for want of credentials: in metrics only */
+#define AUTH_RESULTS (AUTH_RESULT_ANONYMOUS + 1)
 
 struct auth;
+struct metric_value;
 
 struct auth_ops {
 	const char *name;
 	/* `why` gets a short text for the error body ("authentication required"). */
-	enum auth_verdict (*check)(struct auth *, struct http_req *, const struct auth_access *, size_t, struct slice *why);
+	enum auth_verdict (*check)(
+	    struct auth *, struct http_req *, const struct auth_access *, size_t, struct slice *why);
 	void (*free)(struct auth *);
 };
 
@@ -41,11 +45,13 @@ struct auth { /* embedded first */
 	uint32_t magic;
 #define AUTH_MAGIC 0x41757448
 	const struct auth_ops *ops;
+	struct metric_value *results[AUTH_RESULTS]; /* private: counters by verdict */
 };
 
 /* May this request do all of these (n may be 0: just be somebody)? Adds
  * WWW-Authenticate to the answer when not. `a` NULL grants everything. */
-enum auth_verdict auth_check(struct auth *a, struct http_req *req, const struct auth_access *access, size_t n, struct slice *why);
+enum auth_verdict auth_check(
+    struct auth *a, struct http_req *req, const struct auth_access *access, size_t n, struct slice *why);
 void auth_free(struct auth **a);
 
 /* Any Authorization header passes; without one a Bearer challenge. Tests only. */
@@ -69,7 +75,7 @@ struct auth_token_options {
 	const char *const *signing_algorithms; /* allow list; none: the default list of registry:3 */
 	size_t n_signing_algorithms;
 	bool autoredirect;
-	const char *autoredirect_path;         /* "/auth/token" */
+	const char *autoredirect_path; /* "/auth/token" */
 };
 /* Bearer tokens of the Distribution token specification (JWT signed by a key
  * of the bundle or the JWKS; kid is an RFC 7638 thumbprint, a libtrust
