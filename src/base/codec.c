@@ -194,6 +194,35 @@ bool utf8_valid(struct slice s)
 	return true;
 }
 
+struct json_cost json_measure(struct slice text)
+{
+	struct json_cost cost = {0, 1};
+	size_t depth = 0;
+	bool string = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+
+		if (string) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				string = false;
+		} else if (c == '"') {
+			string = true;
+		} else if (c == '[' || c == '{') {
+			cost.values++;
+			if (++depth > cost.depth)
+				cost.depth = depth;
+		} else if ((c == ']' || c == '}') && depth) {
+			depth--;
+		} else if (c == ',') {
+			cost.values++;
+		}
+	}
+	return cost;
+}
+
 void random_bytes(void *out, size_t n)
 {
 	uint8_t *b = out;

@@ -30,6 +30,17 @@ bool utf8_valid(struct slice s);
  * valid one. */
 size_t utf8_length(struct slice s);
 
+/*
+ * What a JSON text would cost to parse, found without parsing: how deeply its
+ * arrays and objects nest and how many values it has, roughly. Parsers recurse
+ * and allocate by these, so texts from the network are measured first. Brackets
+ * in strings do not count; the text need not be valid.
+ */
+struct json_cost {
+	size_t depth, values;
+};
+struct json_cost json_measure(struct slice text);
+
 /* Cryptographically strong random bytes; aborts when the kernel has none. */
 void random_bytes(void *out, size_t n);
 

@@ -26,16 +26,16 @@ struct registry_platform {
 struct registry_options {
 	struct meta *meta;
 	struct storage *storage;
-	struct auth *auth;        /* NULL: nobody has to log in */
-	const char *prefix;       /* "/", or the http.prefix with slashes at both ends */
-	const char *host;         /* http.host: base URL of Location headers, or NULL */
+	struct auth *auth;  /* NULL: nobody has to log in */
+	const char *prefix; /* "/", or the http.prefix with slashes at both ends */
+	const char *host;   /* http.host: base URL of Location headers, or NULL */
 	bool relative_urls;
 	bool delete_enabled;
 	bool read_only;
-	size_t manifest_max;      /* bytes; 0: 4 MiB */
-	size_t catalog_max;       /* largest n of the catalog; 0: 1000 */
-	size_t tags_max;          /* n of a tag list is clamped to it; 0: 1000 */
-	bool validation_disabled; /* store manifests without looking for what they name */
+	size_t manifest_max;                              /* bytes; 0: 4 MiB */
+	size_t catalog_max;                               /* largest n of the catalog; 0: 1000 */
+	size_t tags_max;                                  /* n of a tag list is clamped to it; 0: 1000 */
+	bool validation_disabled;                         /* store manifests without looking for what they name */
 	const char *const *urls_allow, *const *urls_deny; /* extended regular expressions */
 	size_t n_urls_allow, n_urls_deny;
 	enum registry_index_check index_check;

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base.c - the registry object, GET /v2/ and GET /v2/_catalog. */
+#include "registry/registry_priv.h"
+
+#include <stdlib.h>
+
+/* Uploads whose hash is kept at once; beyond, the bytes are read back. */
+#define SESSIONS_MAX 4096
+
+static enum err_code compile(const char *const *patterns, size_t n, const char *key, regex_t **out, struct err *err)
+{
+	regex_t *v = n ? xcalloc(n, sizeof(*v)) : NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		int bad = regcomp(&v[i], patterns[i], REG_EXTENDED | REG_NOSUB);
+
+		if (bad) {
+			char why[128];
+
+			regerror(bad, &v[i], why, sizeof(why));
+			while (i > 0)
+				regfree(&v[--i]);
+			free(v);
+			return err_set(err, ERR_INVALID,
+			    "validation.manifests.urls.%s: '%s' is not a regular expression: %s", key, patterns[i],
+			    why);
+		}
+	}
+	*out = v;
+	return ERR_OK;
+}
+
+static void release(regex_t *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		regfree(&v[i]);
+	free(v);
+}
+
+enum err_code registry_new(const struct registry_options *o, struct registry **out, struct err *err)
+{
+	struct registry *r = xcalloc(1, sizeof(*r));
+	enum err_code rc;
+
+	r->magic = REGISTRY_MAGIC;
+	r->o = *o;
+	if (!r->o.prefix)
+		r->o.prefix = "/";
+	if (!r->o.manifest_max)
+		r->o.manifest_max = (size_t)4 << 20;
+	if (!r->o.catalog_max)
+		r->o.catalog_max = 1000;
+	if (!r->o.tags_max)
+		r->o.tags_max = 1000;
+	r->sessions = sessions_new(SESSIONS_MAX);
+	rc = compile(o->urls_allow, o->n_urls_allow, "allow", &r->urls_allow, err);
+	if (rc == ERR_OK) {
+		r->n_urls_allow = o->n_urls_allow;
+		rc = compile(o->urls_deny, o->n_urls_deny, "deny", &r->urls_deny, err);
+	}
+	if (rc == ERR_OK)
+		r->n_urls_deny = o->n_urls_deny;
+	if (rc) {
+		registry_free(&r);
+		return rc;
+	}
+	*out = r;
+	return ERR_OK;
+}
+
+void registry_free(struct registry **rp)
+{
+	struct registry *r = *rp;
+
+	if (!r)
+		return;
+	OBJ_CHECK(r, REGISTRY_MAGIC);
+	sessions_free(&r->sessions);
+	release(r->urls_allow, r->n_urls_allow);
+	release(r->urls_deny, r->n_urls_deny);
+	r->magic = 0;
+	free(r);
+	*rp = NULL;
+}
+
+void base_get(struct call *c)
+{
+	http_header_set(c->req, "Content-Type", SLICE("application/json; charset=utf-8"));
+	http_reply(c->req, 200, SLICE("{}"));
+}
+
+void catalog_get(struct call *c)
+{
+	struct meta_names names;
+	struct slice last;
+	struct err err = {0};
+	struct buf b = BUF_INIT((size_t)64 << 20);
+	uint64_t n;
+
+	if (!page_params(c, &n, &last))
+		return;
+	if (n == UINT64_MAX)
+		n = c->r->o.catalog_max < 100 ? c->r->o.catalog_max : 100;
+	if (n > c->r->o.catalog_max) {
+		struct buf detail = BUF_INIT(64);
+
+		buf_addf(&detail, "{\"n\":%llu}", (unsigned long long)n);
+		oci_fail_detail(c->req, OCI_PAGINATION_INVALID, buf_slice(&detail));
+		buf_free(&detail);
+		return;
+	}
+	if (meta_repos(c->r->o.meta, last, n, c->req->arena, &names, &err)) {
+		oci_fail_system(c->req, &err, "listing repositories");
+		return;
+	}
+	buf_adds(&b, "{\"repositories\":[");
+	for (size_t i = 0; i < names.n; i++) {
+		if (i)
+			buf_addc(&b, ',');
+		buf_add_json(&b, names.v[i]);
+	}
+	buf_adds(&b, "]}\n");
+	if (names.more && names.n)
+		location_next(c, names.v[names.n - 1], n);
+	http_header_set(c->req, "Content-Type", SLICE("application/json; charset=utf-8"));
+	http_reply(c->req, 200, buf_slice(&b));
+	buf_free(&b);
+}
