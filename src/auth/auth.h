@@ -35,6 +35,7 @@ struct metric_value;
 
 struct auth_ops {
 	const char *name;
+	bool per_repository; /* rights may differ from one repository to another */
 	/* `why` gets a short text for the error body ("authentication required"). */
 	enum auth_verdict (*check)(
 	    struct auth *, struct http_req *, const struct auth_access *, size_t, struct slice *why);
@@ -53,6 +54,12 @@ struct auth { /* embedded first */
 enum auth_verdict auth_check(
     struct auth *a, struct http_req *req, const struct auth_access *access, size_t n, struct slice *why);
 void auth_free(struct auth **a);
+/* May somebody be allowed to read one repository and not another? False without
+ * a controller and where whoever is logged in may do everything. */
+static inline bool auth_per_repository(const struct auth *a)
+{
+	return a && a->ops->per_repository;
+}
 
 /* Any Authorization header passes; without one a Bearer challenge. Tests only. */
 enum err_code auth_silly_new(const char *realm, const char *service, struct auth **out, struct err *err) MUST_USE;

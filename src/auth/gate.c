@@ -21,7 +21,7 @@ struct flight {
 	unsigned refs;
 	bool running, done;
 	int answer;            /* when done */
-	unsigned rank;         /* how many flights of the same address were before this one */
+	unsigned rank;         /* how many flights of the same address there were when this one joined */
 	pthread_cond_t turn;   /* the leader: it may run */
 	pthread_cond_t landed; /* the others: done */
 	struct flight *next;
@@ -121,9 +121,6 @@ static void land(struct gate *g, struct flight *f, int answer)
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
-	for (struct flight *o = f->next; o; o = o->next)
-		if (o->rank && memcmp(o->addr, f->addr, GATE_ADDR) == 0)
-			o->rank--;
 	if (f->running)
 		g->running--;
 	f->done = true;
