@@ -104,7 +104,7 @@ struct config {
 	const char *file; /* as it was named; NULL: no file, berth's own safe defaults */
 
 	struct {
-		int level;  /* enum log_level */
+		int level;     /* enum log_level */
 		int formatter; /* enum log_format */
 		struct config_map fields;
 		bool reportcaller;
@@ -143,8 +143,9 @@ struct config {
 			const char *realm, *path; /* both set when type says so */
 		} htpasswd;
 		struct {
-			const char *realm, *service, *issuer; /* set when type says so; realm may be NULL with autoredirect */
-			const char *rootcertbundle, *jwks;    /* at least one */
+			const char *realm, *service,
+			    *issuer; /* set when type says so; realm may be NULL with autoredirect */
+			const char *rootcertbundle, *jwks; /* at least one */
 			struct config_strings signingalgorithms;
 			bool autoredirect;
 			const char *autoredirectpath; /* "/auth/token" */
@@ -152,8 +153,8 @@ struct config {
 	} auth;
 
 	struct {
-		const char *addr; /* never NULL: "host:port", ":port", or a path when net is "unix" */
-		const char *net;  /* "tcp" or "unix" */
+		const char *addr;   /* never NULL: "host:port", ":port", or a path when net is "unix" */
+		const char *net;    /* "tcp" or "unix" */
 		const char *prefix; /* starts with '/'; NULL: none */
 		const char *host;   /* http(s)://... */
 		const char *secret;
@@ -219,7 +220,7 @@ struct config {
 	} validation;
 
 	struct {
-		struct { /* struct http_limits says what they mean */
+		struct {                                                  /* struct http_limits says what they mean */
 			int64_t maxconnections, maxconnectionsperaddress; /* 0: no limit of their own */
 			int64_t maxthreads;
 			int64_t headerbytes;
@@ -274,8 +275,8 @@ void config_problem_write(const struct config_problem *p, struct buf *out);
  */
 struct config *config_load(const char *path, char *const *envp, struct config_problems *problems) MUST_USE;
 /* The same from text in memory that calls itself `name` in messages. */
-struct config *config_load_text(const char *name, struct slice text, char *const *envp,
-    struct config_problems *problems) MUST_USE;
+struct config *config_load_text(
+    const char *name, struct slice text, char *const *envp, struct config_problems *problems) MUST_USE;
 void config_free(struct config **cfg);
 
 /* Looks whether the files and directories that are named can be used, and adds
