@@ -28,9 +28,10 @@ struct meta;
 struct meta_tx;
 
 struct meta_options {
-	const char *path;  /* SQLite database file; its directory exists */
-	size_t readers;    /* reader connections at most; 0: a sensible number */
-	int64_t busy_wait; /* for another process holding the file; 0: 5 s */
+	const char *path;        /* SQLite database file; its directory exists */
+	size_t readers;          /* reader connections at most; 0: a sensible number */
+	int64_t busy_wait;       /* for another process holding the file; 0: 5 s */
+	size_t writer_cache_kib; /* the writer's page cache; 0: 2 MiB */
 };
 
 /* Opens or creates the database, applies missing migrations in a transaction,
@@ -47,7 +48,8 @@ enum meta_durability { META_RELAXED, META_DURABLE };
 typedef enum err_code meta_write_fn(struct meta_tx *tx, void *arg, struct err *err);
 /* Runs fn in a transaction of its own fate: when it returns an error only its
  * own changes are undone and that error is returned. */
-enum err_code meta_write(struct meta *m, enum meta_durability d, meta_write_fn *fn, void *arg, struct err *err) MUST_USE;
+enum err_code meta_write(
+    struct meta *m, enum meta_durability d, meta_write_fn *fn, void *arg, struct err *err) MUST_USE;
 
 /* ---- blobs --------------------------------------------------------------- */
 
@@ -57,32 +59,39 @@ struct meta_blob {
 };
 
 /* A blob that this repository may read; ERR_NOT_FOUND otherwise. */
-enum err_code meta_blob_get(struct meta *m, struct slice repo, const struct digest *d, struct meta_blob *out, struct err *err) MUST_USE;
+enum err_code meta_blob_get(
+    struct meta *m, struct slice repo, const struct digest *d, struct meta_blob *out, struct err *err) MUST_USE;
 /* Is the blob in any repository? For mounts without `from`; the answer names
  * one such repository in *repo (arena). ERR_NOT_FOUND. */
-enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct arena *a, struct meta_blob *out, struct slice *repo, struct err *err) MUST_USE;
+enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct arena *a, struct meta_blob *out,
+    struct slice *repo, struct err *err) MUST_USE;
 /* The repository may read the blob from now on (creates both rows as needed). */
-enum err_code meta_tx_blob_link(struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err) MUST_USE;
+enum err_code meta_tx_blob_link(
+    struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err) MUST_USE;
 /* Links into `to` what `from` may read; ERR_NOT_FOUND when it may not (any
  * more). On success *out tells the size. */
-enum err_code meta_tx_blob_mount(struct meta_tx *tx, struct slice from, struct slice to, const struct digest *d, struct meta_blob *out, struct err *err) MUST_USE;
+enum err_code meta_tx_blob_mount(struct meta_tx *tx, struct slice from, struct slice to, const struct digest *d,
+    struct meta_blob *out, struct err *err) MUST_USE;
 /* The repository may no longer read it; ERR_NOT_FOUND. */
-enum err_code meta_tx_blob_unlink(struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
+enum err_code meta_tx_blob_unlink(
+    struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
 
 /* ---- manifests and tags --------------------------------------------------- */
 
 struct meta_manifest {
 	struct digest digest;
 	struct slice media_type;
-	struct slice payload;  /* the bytes as they were pushed */
-	int64_t pushed_at;     /* clock_real */
+	struct slice payload; /* the bytes as they were pushed */
+	int64_t pushed_at;    /* clock_real */
 };
 
 /* By digest or by tag; ERR_NOT_FOUND. The payload is read unless !payload;
  * payload.n (the size) is right in both cases. */
-enum err_code meta_manifest_get(struct meta *m, struct slice repo, const struct digest *d, bool payload, struct arena *a, struct meta_manifest *out, struct err *err) MUST_USE;
-enum err_code meta_manifest_get_tag(struct meta *m, struct slice repo, struct slice tag, bool payload, struct arena *a, struct meta_manifest *out, struct err *err) MUST_USE;
-/* ERR_NOT_FOUND when no such repository was ever pushed to. */
+enum err_code meta_manifest_get(struct meta *m, struct slice repo, const struct digest *d, bool payload,
+    struct arena *a, struct meta_manifest *out, struct err *err) MUST_USE;
+enum err_code meta_manifest_get_tag(struct meta *m, struct slice repo, struct slice tag, bool payload, struct arena *a,
+    struct meta_manifest *out, struct err *err) MUST_USE;
+/* ERR_NOT_FOUND when nothing, not even a blob, was ever pushed to it. */
 enum err_code meta_repo_exists(struct meta *m, struct slice repo, struct err *err) MUST_USE;
 
 enum meta_ref_kind { META_REF_CONFIG, META_REF_LAYER, META_REF_CHILD };
@@ -98,15 +107,15 @@ struct meta_manifest_put {
 	struct slice repo;
 	struct digest digest;
 	struct slice media_type;
-	struct slice artifact_type;   /* absent: none */
+	struct slice artifact_type; /* absent: none */
 	struct slice payload;
 	const struct digest *subject; /* NULL: none */
 	struct slice descriptor;      /* JSON descriptor for referrers; absent without subject */
 	struct meta_ref *refs;
 	size_t nrefs;
-	const struct slice *tags;     /* each now points to this manifest */
+	const struct slice *tags; /* each now points to this manifest */
 	size_t ntags;
-	size_t nmissing;              /* out: how many required refs are missing */
+	size_t nmissing; /* out: how many required refs are missing */
 };
 
 /*
@@ -119,7 +128,8 @@ struct meta_manifest_put {
  */
 enum err_code meta_tx_manifest_put(struct meta_tx *tx, struct meta_manifest_put *p, struct err *err) MUST_USE;
 /* Removes the manifest and every tag that points to it; ERR_NOT_FOUND. */
-enum err_code meta_tx_manifest_delete(struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
+enum err_code meta_tx_manifest_delete(
+    struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
 /* Removes the tag only; ERR_NOT_FOUND. */
 enum err_code meta_tx_tag_delete(struct meta_tx *tx, struct slice repo, struct slice tag, struct err *err) MUST_USE;
 
@@ -128,14 +138,16 @@ enum err_code meta_tx_tag_delete(struct meta_tx *tx, struct slice repo, struct s
 struct meta_names {
 	struct slice *v; /* in the arena */
 	size_t n;
-	bool more;       /* there is at least one more behind the last */
+	bool more; /* there is at least one more behind the last */
 };
 
 /* At most `limit` tags behind `last` (absent: from the start); ERR_NOT_FOUND
  * when the repository is not known. */
-enum err_code meta_tags(struct meta *m, struct slice repo, struct slice last, size_t limit, struct arena *a, struct meta_names *out, struct err *err) MUST_USE;
+enum err_code meta_tags(struct meta *m, struct slice repo, struct slice last, size_t limit, struct arena *a,
+    struct meta_names *out, struct err *err) MUST_USE;
 /* Repositories that manifests were pushed to. */
-enum err_code meta_repos(struct meta *m, struct slice last, size_t limit, struct arena *a, struct meta_names *out, struct err *err) MUST_USE;
+enum err_code meta_repos(
+    struct meta *m, struct slice last, size_t limit, struct arena *a, struct meta_names *out, struct err *err) MUST_USE;
 
 struct meta_referrers {
 	struct slice *descriptors; /* JSON, one each */
@@ -146,26 +158,29 @@ struct meta_referrers {
 /* Manifests whose subject is `d`, in the order of their push, behind the cursor
  * `after` (0: from the start); artifact_type absent: all. An unknown
  * repository or subject gives an empty list. */
-enum err_code meta_referrers(struct meta *m, struct slice repo, const struct digest *d, struct slice artifact_type, int64_t after, size_t limit, struct arena *a, struct meta_referrers *out, struct err *err) MUST_USE;
+enum err_code meta_referrers(struct meta *m, struct slice repo, const struct digest *d, struct slice artifact_type,
+    int64_t after, size_t limit, struct arena *a, struct meta_referrers *out, struct err *err) MUST_USE;
 
 /* ---- uploads --------------------------------------------------------------- */
 
 struct meta_upload {
-	char id[37];        /* UUID */
+	char id[37]; /* UUID */
 	struct slice repo;
-	int64_t started_at; /* clock_real */
+	int64_t started_at;  /* clock_real */
 	enum digest_alg alg; /* expected algorithm, DIGEST_SHA256 unless the client said otherwise */
 };
 
 enum err_code meta_tx_upload_create(struct meta_tx *tx, const struct meta_upload *u, struct err *err) MUST_USE;
 enum err_code meta_tx_upload_delete(struct meta_tx *tx, const char *id, struct err *err) MUST_USE; /* ERR_NOT_FOUND */
-enum err_code meta_upload_get(struct meta *m, const char *id, struct arena *a, struct meta_upload *out, struct err *err) MUST_USE;
+enum err_code meta_upload_get(
+    struct meta *m, const char *id, struct arena *a, struct meta_upload *out, struct err *err) MUST_USE;
 /* Uploads started before `before`, oldest first, at most limit. */
 struct meta_uploads {
 	struct meta_upload *v;
 	size_t n;
 };
-enum err_code meta_uploads_before(struct meta *m, int64_t before, size_t limit, struct arena *a, struct meta_uploads *out, struct err *err) MUST_USE;
+enum err_code meta_uploads_before(
+    struct meta *m, int64_t before, size_t limit, struct arena *a, struct meta_uploads *out, struct err *err) MUST_USE;
 
 /* ---- totals, for metrics: kept by the writer, never counted by a scan -------- */
 

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * queries.c - the SQL of the metadata layer, all of it but the schema, in one
+ * table. A text serves every engine unless a variant stands beside it.
+ *
+ * Rules: parameters $1, $2, ... in the order of their first use; every list is
+ * a walk along an index (tests/unit/meta checks the plans: no full scans and no
+ * sorts); CROSS JOIN where the written order of the tables is the order to
+ * visit them in, which SQLite honours and PostgreSQL reads as a plain join.
+ */
+#include "meta/queries.h"
+#include "base/defs.h"
+
+struct query {
+	const char *name;
+	const char *text;                  /* for every engine without a variant */
+	const char *variant[ENGINE_KINDS]; /* where one engine needs its own words */
+};
+
+#define MANIFEST_STAT_COLUMNS "m.digest, m.media_type, m.pushed_at, m.size"
+#define MANIFEST_READ_COLUMNS MANIFEST_STAT_COLUMNS ", p.payload"
+
+static const struct query queries[Q_COUNT] = {
+    [Q_TOTALS_GET] = {"TOTALS_GET", "SELECT repositories, manifests, tags, blobs, blob_bytes FROM totals WHERE id = 1"},
+    [Q_TOTALS_ADD] = {"TOTALS_ADD",
+        "UPDATE totals SET repositories = repositories + $1, manifests = manifests + $2, tags = tags + $3,"
+        " blobs = blobs + $4, blob_bytes = blob_bytes + $5 WHERE id = 1"},
+
+    /* -- repositories -- */
+    [Q_REPO_GET] = {"REPO_GET", "SELECT id, listed FROM repository WHERE name = $1"},
+    [Q_REPO_ADD] = {"REPO_ADD", "INSERT INTO repository (name, listed, created_at) VALUES ($1, 0, $2) RETURNING id"},
+    [Q_REPO_LIST] = {"REPO_LIST", "UPDATE repository SET listed = 1 WHERE id = $1"},
+    [Q_REPOS] = {"REPOS", "SELECT name FROM repository WHERE listed = 1 AND name > $1 ORDER BY name LIMIT $2"},
+
+    /* -- blobs -- */
+    [Q_BLOB_GET] = {"BLOB_GET", "SELECT id, size, size IS NULL FROM blob WHERE digest = $1"},
+    [Q_BLOB_ADD] = {"BLOB_ADD", "INSERT INTO blob (digest, size, created_at) VALUES ($1, $2, $3) RETURNING id"},
+    [Q_BLOB_ARRIVED] = {"BLOB_ARRIVED", "UPDATE blob SET size = $1, created_at = $2 WHERE id = $3"},
+    [Q_BLOB_OF_REPO] = {"BLOB_OF_REPO",
+        "SELECT b.size, r.id, b.id FROM repository r CROSS JOIN blob b CROSS JOIN repo_blob l"
+        " WHERE r.name = $1 AND b.digest = $2 AND l.repo_id = r.id AND l.blob_id = b.id"},
+    [Q_BLOB_ANYWHERE] = {"BLOB_ANYWHERE",
+        "SELECT b.size, r.name FROM blob b CROSS JOIN repo_blob l CROSS JOIN repository r"
+        " WHERE b.digest = $1 AND l.blob_id = b.id AND r.id = l.repo_id LIMIT 1"},
+    [Q_LINK_ADD] = {"LINK_ADD", "INSERT INTO repo_blob (repo_id, blob_id, linked_at) VALUES ($1, $2, $3)"
+                                " ON CONFLICT (repo_id, blob_id) DO UPDATE SET linked_at = excluded.linked_at"},
+    [Q_LINK_DELETE] = {"LINK_DELETE", "DELETE FROM repo_blob WHERE repo_id = $1 AND blob_id = $2"},
+
+    /* -- manifests -- */
+    [Q_MANIFEST_ID] = {"MANIFEST_ID", "SELECT id FROM manifest WHERE repo_id = $1 AND digest = $2"},
+    [Q_MANIFEST_STAT] = {"MANIFEST_STAT", "SELECT " MANIFEST_STAT_COLUMNS " FROM repository r CROSS JOIN manifest m"
+                                          " WHERE r.name = $1 AND m.repo_id = r.id AND m.digest = $2"},
+    [Q_MANIFEST_READ] = {"MANIFEST_READ",
+        "SELECT " MANIFEST_READ_COLUMNS " FROM repository r CROSS JOIN manifest m CROSS JOIN manifest_payload p"
+        " WHERE r.name = $1 AND m.repo_id = r.id AND m.digest = $2 AND p.manifest_id = m.id"},
+    [Q_MANIFEST_STAT_TAG] = {"MANIFEST_STAT_TAG",
+        "SELECT " MANIFEST_STAT_COLUMNS " FROM repository r CROSS JOIN tag t CROSS JOIN manifest m"
+        " WHERE r.name = $1 AND t.repo_id = r.id AND t.name = $2 AND m.id = t.manifest_id"},
+    [Q_MANIFEST_READ_TAG] = {"MANIFEST_READ_TAG",
+        "SELECT " MANIFEST_READ_COLUMNS
+        " FROM repository r CROSS JOIN tag t CROSS JOIN manifest m CROSS JOIN manifest_payload p"
+        " WHERE r.name = $1 AND t.repo_id = r.id AND t.name = $2 AND m.id = t.manifest_id"
+        " AND p.manifest_id = m.id"},
+    [Q_MANIFEST_ADD] = {"MANIFEST_ADD",
+        "INSERT INTO manifest (repo_id, digest, subject, size, pushed_at, media_type, artifact_type, descriptor)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id"},
+    [Q_PAYLOAD_ADD] = {"PAYLOAD_ADD", "INSERT INTO manifest_payload (manifest_id, payload) VALUES ($1, $2)"},
+    /* Payload and references go with it (ON DELETE CASCADE). */
+    [Q_MANIFEST_DELETE] = {"MANIFEST_DELETE", "DELETE FROM manifest WHERE id = $1"},
+    [Q_REF_BLOB_GET] = {"REF_BLOB_GET",
+        "SELECT b.id, l.linked_at IS NOT NULL FROM blob b"
+        " LEFT JOIN repo_blob l ON l.repo_id = $1 AND l.blob_id = b.id WHERE b.digest = $2"},
+    [Q_REF_BLOB_ADD] = {"REF_BLOB_ADD",
+        "INSERT INTO manifest_blob (manifest_id, blob_id, kind, repo_id) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT DO NOTHING"},
+    [Q_REF_CHILD_ADD] = {"REF_CHILD_ADD",
+        "INSERT INTO manifest_child (manifest_id, digest, repo_id) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING"},
+    [Q_REFERRERS] = {"REFERRERS", "SELECT m.id, m.descriptor FROM repository r CROSS JOIN manifest m"
+                                  " WHERE r.name = $1 AND m.repo_id = r.id AND m.subject = $2 AND m.id > $3"
+                                  " ORDER BY m.id LIMIT $4"},
+    [Q_REFERRERS_OF_TYPE] = {"REFERRERS_OF_TYPE",
+        "SELECT m.id, m.descriptor FROM repository r CROSS JOIN manifest m"
+        " WHERE r.name = $1 AND m.repo_id = r.id AND m.subject = $2 AND m.id > $3 AND m.artifact_type = $4"
+        " ORDER BY m.id LIMIT $5"},
+
+    /* -- tags -- */
+    [Q_TAG_GET] = {"TAG_GET", "SELECT manifest_id FROM tag WHERE repo_id = $1 AND name = $2"},
+    [Q_TAG_ADD] = {"TAG_ADD", "INSERT INTO tag (repo_id, name, manifest_id, updated_at) VALUES ($1, $2, $3, $4)"},
+    [Q_TAG_MOVE] = {"TAG_MOVE", "UPDATE tag SET manifest_id = $1, updated_at = $2 WHERE repo_id = $3 AND name = $4"},
+    [Q_TAG_DELETE] = {"TAG_DELETE", "DELETE FROM tag WHERE repo_id = $1 AND name = $2"},
+    [Q_TAGS_UNTAG] = {"TAGS_UNTAG", "DELETE FROM tag WHERE manifest_id = $1"},
+    [Q_TAGS] = {"TAGS", "SELECT name FROM tag WHERE repo_id = $1 AND name > $2 ORDER BY name LIMIT $3"},
+
+    /* -- uploads -- */
+    [Q_UPLOAD_ADD] = {"UPLOAD_ADD",
+        "INSERT INTO upload (id, repo, alg, started_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"},
+    [Q_UPLOAD_GET] = {"UPLOAD_GET", "SELECT id, repo, alg, started_at FROM upload WHERE id = $1"},
+    [Q_UPLOAD_DELETE] = {"UPLOAD_DELETE", "DELETE FROM upload WHERE id = $1"},
+    [Q_UPLOADS_BEFORE] = {"UPLOADS_BEFORE",
+        "SELECT id, repo, alg, started_at FROM upload WHERE started_at < $1 ORDER BY started_at, id LIMIT $2"},
+
+    /* -- schema -- */
+    [Q_MIGRATION_ADD] = {"MIGRATION_ADD",
+        "INSERT INTO schema_migration (version, name, applied_at) VALUES ($1, $2, $3)"},
+};
+
+const char *query_text(enum query_id q, enum engine_kind kind)
+{
+	ASSERT((unsigned)q < Q_COUNT && (unsigned)kind < ENGINE_KINDS);
+	const char *own = queries[q].variant[kind];
+	const char *text = own ? own : queries[q].text;
+	ASSERT(text != NULL);
+	return text;
+}
+
+const char *query_name(enum query_id q)
+{
+	ASSERT((unsigned)q < Q_COUNT && queries[q].name != NULL);
+	return queries[q].name;
+}
