@@ -13,6 +13,7 @@ import json
 import re
 import socket
 import ssl
+import time
 
 HOST = "registry.test:5000"  # what clients call the registry; the real port is nobody's business
 TIMEOUT = 20
@@ -105,16 +106,23 @@ class Session:
         self.prefix = ""    # put before every path
         self.public = ""    # removed from every Location that is followed
 
-    def __call__(self, label, method, path, body=None, headers=None, chunked=False, host=HOST):
-        if label in self.answers:
-            raise RuntimeError(f"label used twice: {label}")
-        answer = self.send(method, self.prefix + path, body, headers or {}, chunked, host)
-        self.requests[label] = f"{method} {normalise(self.prefix + path)}"
-        self.answers[label] = answer.comparable(method)
+    def __call__(self, label, method, path, body=None, headers=None, chunked=False, host=HOST, port=None, view=None):
+        """`view` makes what is compared out of the body's text, where the body itself can not be the same."""
+        answer = self.send(method, self.prefix + path, body, headers or {}, chunked, host, port or self.port)
+        comparable = answer.comparable(method)
+        if view:
+            comparable["body"] = view(answer.body.decode())
+        self.record(label, f"{method} {normalise(self.prefix + path)}", comparable)
         return answer
 
-    def send(self, method, path, body, headers, chunked, host):
-        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+    def record(self, label, request, comparable):
+        if label in self.answers:
+            raise RuntimeError(f"label used twice: {label}")
+        self.requests[label] = request
+        self.answers[label] = comparable
+
+    def send(self, method, path, body, headers, chunked, host, port):
+        conn = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
         try:
             conn.connect()
             if self.tls:
@@ -159,6 +167,10 @@ class Session:
         except (BrokenPipeError, ConnectionResetError):
             pass  # the server has answered early; read what it said
 
+    @staticmethod
+    def pause(seconds):
+        time.sleep(seconds)
+
     def raw(self, label, data):
         """Bytes as they are, for requests that are none; records status only."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT) as s:
@@ -171,8 +183,7 @@ class Session:
             except OSError:
                 pass
         m = re.match(rb"HTTP/1\.[01] (\d{3})", got)
-        self.requests[label] = repr(data[:60])
-        self.answers[label] = {"status": int(m.group(1)) if m else 0, "headers": {}, "body": None}
+        self.record(label, repr(data[:60]), {"status": int(m.group(1)) if m else 0, "headers": {}, "body": None})
 
 
 def trusting_nothing():

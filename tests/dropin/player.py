@@ -35,6 +35,7 @@ class Stage:
         self.scene = scene
         self.directory = tempfile.mkdtemp(prefix="berth-dropin.")
         self.port = server.free_port()
+        self.debug_port = server.free_port()
         self.config = os.path.join(self.directory, "config.yml")
         scene.files(self.directory)
         with open(self.config, "w") as f:
@@ -42,7 +43,8 @@ class Stage:
         self.env = {k: self.placed(v) for k, v in scene.env.items()}
 
     def placed(self, text):
-        return text.replace("@DIR@", self.directory)
+        return (text.replace("@DIR@", self.directory).replace("@CONFIG@", self.config)
+                .replace("@DEBUG@", f"127.0.0.1:{self.debug_port}"))
 
     def start(self, binary):
         s = server.Server(binary, self.config, self.env, self.port, os.path.join(self.directory, "log"))
@@ -54,14 +56,14 @@ class Stage:
         shutil.rmtree(os.path.join(self.directory, "data"), ignore_errors=True)
         session = client.Session(self.port, client.trusting_nothing() if self.scene.tls else None)
         session.directory = self.directory
+        session.debug_port = self.debug_port
+        session.command = lambda *a, **kw: self.command(session, binary, *a, **kw)
         process = None
         try:
             process = self.start(binary)
             acts = self.scene.play(session)
             if inspect.isgenerator(acts):
-                for _ in acts:
-                    process.stop()
-                    process = self.start(binary)
+                process = self.play_acts(session, binary, acts, process)
             if process.process.poll() is not None:
                 return session, f"died with status {process.process.returncode}:\n{process.log_tail()}"
             return session, None
@@ -70,6 +72,25 @@ class Stage:
         finally:
             if process:
                 process.stop()
+
+    def play_acts(self, session, binary, acts, process):
+        """At each yield the server is started anew; what is yielded is a command for the time between."""
+        for between in acts:
+            process.stop()
+            if between:
+                self.command(session, binary, *between)
+            process = self.start(binary)
+        return process
+
+    def command(self, session, binary, label, arguments, config=None, env=None, seconds=30):
+        """Records the exit status of another process: 0, 1 for any failure, or that it serves."""
+        if config is not None:
+            with open(os.path.join(self.directory, "other.yml"), "w") as f:
+                f.write(self.placed(config))
+        status = server.exit_status(binary, [self.placed(a) for a in arguments],
+                                    {k: self.placed(v) for k, v in (env or {}).items()}, seconds)
+        status = status if status in (0, server.SERVES) else 1
+        session.record(label, " ".join(arguments), {"status": status, "headers": {}, "body": None})
 
     def close(self):
         shutil.rmtree(self.directory, ignore_errors=True)

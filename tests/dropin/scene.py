@@ -15,13 +15,16 @@ class Scene:
     env: dict                    # beside the configuration file
     files: typing.Callable       # (directory) -> None: what the configuration refers to
     tls: bool = False
-    restart: bool = False        # play is a generator: the server is restarted at each yield
 
 
-def scene(name, config=None, env=None, files=None, tls=False, restart=False):
-    """Registers the function below it. "@DIR@" in configuration and environment is the scene's directory."""
+def scene(name, config=None, env=None, files=None, tls=False):
+    """Registers the function below it; when that is a generator the server is started anew at each yield.
+
+    In configuration, environment and commands "@DIR@" is the scene's directory, "@CONFIG@" its configuration
+    file and "@DEBUG@" an address for the debug listener.
+    """
     def register(function):
-        SCENES.append(Scene(name, function, config or {}, env or {}, files or (lambda directory: None), tls, restart))
+        SCENES.append(Scene(name, function, config or {}, env or {}, files or (lambda directory: None), tls))
         return function
     return register
 

@@ -225,7 +225,7 @@ def readonly(s):
     s("get blob", "GET", f"/v2/a/blobs/{ABSENT}")
 
 
-@scene("restart", {"http": {"secret": "a secret both lives share"}}, restart=True)
+@scene("restart", {"http": {"secret": "a secret both lives share"}})
 def restart(s):
     manifest = push_image(s, "re/start", "one")
     data = blob("across a restart", 2000)

@@ -70,12 +70,15 @@ class Server:
                 self.process.wait()
 
 
-def exit_status(binary, arguments, env):
-    """The exit status of a command that should end by itself; None when it does not."""
+SERVES = "serves"  # instead of an exit status
+
+
+def exit_status(binary, arguments, env, seconds=30):
+    """The exit status of a command; SERVES when it is still there after `seconds`."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
     clean.update(env)
     try:
         return subprocess.run([binary, *arguments], env=clean, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, timeout=5).returncode
+                              stderr=subprocess.DEVNULL, timeout=seconds).returncode
     except subprocess.TimeoutExpired:
-        return None
+        return SERVES
