@@ -266,6 +266,7 @@ static bool finish(struct upload_call *u, const struct digest *claimed, const ch
 	struct call *c = u->c;
 	struct finish_args a = {.id = id, .repo = c->name};
 	struct err err = {0};
+	enum err_code rc;
 
 	if (session_digest(u->session, u->bytes, claimed->alg, &a.blob.digest, &err)) {
 		oci_fail_system(c->req, &err, "reading the upload back");
@@ -276,12 +277,13 @@ static bool finish(struct upload_call *u, const struct digest *claimed, const ch
 		return false;
 	}
 	a.blob.size = u->bytes->size;
-	if (storage_upload_commit(&u->bytes, claimed, &err)) {
+	storage_hold_shared(c->r->o.storage, claimed);
+	rc = storage_upload_commit(&u->bytes, claimed, &err);
+	if (rc == ERR_OK)
+		rc = meta_write(c->r->o.meta, META_DURABLE, do_finish, &a, &err);
+	storage_release_shared(c->r->o.storage, claimed);
+	if (rc) {
 		oci_fail_system(c->req, &err, "storing the blob");
-		return false;
-	}
-	if (meta_write(c->r->o.meta, META_DURABLE, do_finish, &a, &err)) {
-		oci_fail_system(c->req, &err, "recording the blob");
 		return false;
 	}
 	reply_created(c, claimed);
@@ -315,6 +317,7 @@ static bool try_mount(struct call *c)
 	struct meta_blob found;
 	struct slice text;
 	struct err err = {0};
+	enum err_code rc;
 	uint64_t size;
 	const char *why;
 
@@ -328,9 +331,12 @@ static bool try_mount(struct call *c)
 		return false;
 	}
 	/* A damaged blob is not handed on: the upload that follows heals it. */
-	if (storage_stat(c->r->o.storage, &a.digest, &size, &err))
-		return false;
-	if (meta_write(c->r->o.meta, META_DURABLE, do_mount, &a, &err) || a.blob.size != size)
+	storage_hold_shared(c->r->o.storage, &a.digest);
+	rc = storage_stat(c->r->o.storage, &a.digest, &size, &err);
+	if (rc == ERR_OK)
+		rc = meta_write(c->r->o.meta, META_DURABLE, do_mount, &a, &err);
+	storage_release_shared(c->r->o.storage, &a.digest);
+	if (rc || a.blob.size != size)
 		return false;
 	reply_created(c, &a.digest);
 	return true;

@@ -127,8 +127,26 @@ static enum err_code fs_remove_blob(struct storage *s, const struct digest *d, s
 	 * then is not empty and stays. */
 	if (fsys->rmdir(path) != 0 && errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT)
 		return err_sys(err, errno, "cannot remove %s", path);
-	fs_path_prefix(fs_of(s)->root, d, path);
-	return fsys_sync_dir(path, err);
+	return ERR_OK;
+}
+
+static enum err_code fs_sync_removals(struct storage *s, const struct digest *d, size_t n, struct err *err)
+{
+	bool done[DIGEST_SHA512 + 1][256] = {{false}};
+	char path[FS_PATH];
+
+	for (size_t i = 0; i < n; i++) {
+		bool *prefix = &done[d[i].alg][d[i].bytes[0]];
+		enum err_code rc;
+
+		if (*prefix)
+			continue;
+		*prefix = true;
+		rc = fsys_sync_dir(fs_path_prefix(fs_of(s)->root, &d[i], path), err);
+		if (rc && rc != ERR_NOT_FOUND)
+			return rc;
+	}
+	return ERR_OK;
 }
 
 /* ---- walking the tree ----------------------------------------------------- */
@@ -396,7 +414,7 @@ static void fs_free(struct storage *s)
 
 	close_fd(&fs->lock_fd);
 	free(fs->root);
-	fs->base.magic = 0;
+	storage_base_done(&fs->base);
 	free(fs);
 }
 
@@ -407,6 +425,7 @@ static const struct storage_ops fs_ops = {
     .read = fs_read_blob,
     .close_blob = fs_close_blob,
     .remove = fs_remove_blob,
+    .sync_removals = fs_sync_removals,
     .list = fs_list_blobs,
     .upload_create = fs_upload_create,
     .upload_open = fs_upload_open,
@@ -473,7 +492,7 @@ enum err_code storage_fs_open(const char *root, struct storage **out, struct err
 		return err_set(
 		    err, ERR_TOO_LARGE, "the path of the storage directory is longer than %d bytes", FS_ROOT_MAX);
 	fs = xcalloc(1, sizeof(*fs));
-	fs->base = (struct storage){STORAGE_MAGIC, &fs_ops};
+	storage_base_init(&fs->base, &fs_ops);
 	fs->root = xstrdup(root);
 	fs->lock_fd = -1;
 	rc = fsys_mkdirs(fs_path_uploads(root, path), err);

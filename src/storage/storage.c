@@ -76,6 +76,12 @@ enum err_code storage_remove(struct storage *s, const struct digest *d, struct e
 	return timed(s, ACT_DELETE, start, s->ops->remove(s, d, err));
 }
 
+enum err_code storage_sync_removals(struct storage *s, const struct digest *d, size_t n, struct err *err)
+{
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	return s->ops->sync_removals(s, d, n, err);
+}
+
 enum err_code storage_list(
     struct storage *s, bool (*each)(const struct digest *, uint64_t, void *), void *arg, struct err *err)
 {
@@ -144,6 +150,67 @@ enum err_code storage_upload_list(
 
 	OBJ_CHECK(s, STORAGE_MAGIC);
 	return timed(s, ACT_LIST, start, s->ops->upload_list(s, each, arg, err));
+}
+
+/* ---- holds ---------------------------------------------------------------- */
+
+void storage_base_init(struct storage *s, const struct storage_ops *ops)
+{
+	s->magic = STORAGE_MAGIC;
+	s->ops = ops;
+	for (size_t i = 0; i < STORAGE_HOLDS; i++)
+		ASSERT(pthread_rwlock_init(&s->holds[i], NULL) == 0);
+}
+
+void storage_base_done(struct storage *s)
+{
+	for (size_t i = 0; i < STORAGE_HOLDS; i++)
+		ASSERT(pthread_rwlock_destroy(&s->holds[i]) == 0);
+	s->magic = 0;
+}
+
+void storage_hold_shared(struct storage *s, const struct digest *d)
+{
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	ASSERT(pthread_rwlock_rdlock(&s->holds[d->bytes[0]]) == 0);
+}
+
+void storage_release_shared(struct storage *s, const struct digest *d)
+{
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	ASSERT(pthread_rwlock_unlock(&s->holds[d->bytes[0]]) == 0);
+}
+
+/* Every lock that covers one of the digests, once each. */
+static void mark_holds(const struct digest *d, size_t n, bool wanted[STORAGE_HOLDS])
+{
+	for (size_t i = 0; i < n; i++)
+		wanted[d[i].bytes[0]] = true;
+}
+
+void storage_hold_exclusive(struct storage *s, const struct digest *d, size_t n)
+{
+	bool wanted[STORAGE_HOLDS] = {false};
+
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	mark_holds(d, n, wanted);
+	/* Always ascending, so that two removers cannot wait for each other. */
+	for (size_t i = 0; i < STORAGE_HOLDS; i++) {
+		if (wanted[i])
+			ASSERT(pthread_rwlock_wrlock(&s->holds[i]) == 0);
+	}
+}
+
+void storage_release_exclusive(struct storage *s, const struct digest *d, size_t n)
+{
+	bool wanted[STORAGE_HOLDS] = {false};
+
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	mark_holds(d, n, wanted);
+	for (size_t i = 0; i < STORAGE_HOLDS; i++) {
+		if (wanted[i])
+			ASSERT(pthread_rwlock_unlock(&s->holds[i]) == 0);
+	}
 }
 
 enum err_code storage_check(struct storage *s, struct err *err)

@@ -22,6 +22,8 @@
 #include "base/digest.h"
 #include "base/err.h"
 
+#include <pthread.h>
+
 struct storage;
 struct storage_upload;
 
@@ -46,6 +48,7 @@ struct storage_ops {
 	enum err_code (*read)(struct storage_blob *, uint64_t at, void *, size_t, size_t *got, struct err *);
 	void (*close_blob)(struct storage_blob *);
 	enum err_code (*remove)(struct storage *, const struct digest *, struct err *);
+	enum err_code (*sync_removals)(struct storage *, const struct digest *, size_t, struct err *);
 	enum err_code (*list)(
 	    struct storage *, bool (*each)(const struct digest *, uint64_t size, void *), void *, struct err *);
 	enum err_code (*upload_create)(struct storage *, const char *id, struct storage_upload **, struct err *);
@@ -62,12 +65,18 @@ struct storage_ops {
 	void (*free)(struct storage *);
 };
 
-/* Embedded first in every driver's own struct. */
+#define STORAGE_HOLDS 256
+
+/* Embedded first in every driver's own struct; set up with storage_base_init. */
 struct storage {
 	uint32_t magic;
 #define STORAGE_MAGIC 0x53744f72
 	const struct storage_ops *ops;
+	pthread_rwlock_t holds[STORAGE_HOLDS]; /* by the first byte of a digest */
 };
+/* For drivers. storage_base_done is called by their `free`. */
+void storage_base_init(struct storage *s, const struct storage_ops *ops);
+void storage_base_done(struct storage *s);
 struct storage_upload {
 	uint32_t magic;
 #define STORAGE_UPLOAD_MAGIC 0x5374556c
@@ -86,8 +95,11 @@ enum err_code storage_open(
 enum err_code storage_read(
     struct storage_blob *b, uint64_t at, void *p, size_t n, size_t *got, struct err *err) MUST_USE;
 void storage_close(struct storage_blob *b);
-/* Removes the bytes durably; a blob that is not there is ERR_NOT_FOUND. */
+/* Removes the bytes; a blob that is not there is ERR_NOT_FOUND. Survives a power
+ * cut only after storage_sync_removals. Call it while holding the digest. */
 enum err_code storage_remove(struct storage *s, const struct digest *d, struct err *err) MUST_USE;
+/* Makes earlier removals of these digests durable. */
+enum err_code storage_sync_removals(struct storage *s, const struct digest *d, size_t n, struct err *err) MUST_USE;
 /* Every blob in the order of the medium, until `each` returns false. For
  * verification and import only: it walks everything. */
 enum err_code storage_list(struct storage *s, bool (*each)(const struct digest *, uint64_t size, void *arg), void *arg,
@@ -119,6 +131,22 @@ enum err_code storage_upload_abort(struct storage *s, const char *id, struct err
 /* Every upload with the time of its last write (clock_real). */
 enum err_code storage_upload_list(
     struct storage *s, bool (*each)(const char *id, int64_t modified, void *arg), void *arg, struct err *err) MUST_USE;
+
+/* ---- holding a digest ------------------------------------------------------ */
+
+/*
+ * A push commits bytes and then records them; whoever removes a blob takes the
+ * record back and then removes the bytes. The two must not interleave on one
+ * digest: a push holds the digest shared from before the commit until its
+ * record is made, a remover holds its digests exclusively from before the
+ * record is taken back until the bytes are gone. Holds are not reentrant.
+ */
+void storage_hold_shared(struct storage *s, const struct digest *d);
+void storage_release_shared(struct storage *s, const struct digest *d);
+/* Several at once, in an order in which removers do not wait for each other in
+ * a circle. Pass the same array to release. */
+void storage_hold_exclusive(struct storage *s, const struct digest *d, size_t n);
+void storage_release_exclusive(struct storage *s, const struct digest *d, size_t n);
 
 /* ---- the store ----------------------------------------------------------- */
 
