@@ -54,6 +54,14 @@ typedef void http_handler(struct http_req *req, void *ctx);
 /* After the answer was sent (or failed), for access log and metrics. */
 typedef void http_done(const struct http_req *req, void *ctx);
 
+/*
+ * How an answer looks that the server makes by itself (a malformed head, a
+ * limit, a handler that did not answer): may add headers and returns the body,
+ * which lives in req->arena or is constant; the absent slice asks for plain
+ * text. What could not be parsed is absent in *req.
+ */
+typedef struct slice http_refusal(struct http_req *req, int status, const char *message, void *ctx);
+
 struct http_server_options {
 	const char *name;                 /* for logs and metrics: "main", "debug" */
 	const char *net;                  /* "tcp", "unix" or "fd"; "tcp" when NULL */
@@ -65,7 +73,8 @@ struct http_server_options {
 	size_t nheaders;
 	http_handler *handler;
 	http_done *done;                  /* may be NULL */
-	void *ctx;                        /* for both */
+	http_refusal *refusal;            /* may be NULL: plain text */
+	void *ctx;                        /* for all three */
 };
 
 struct http_server;
