@@ -9,8 +9,9 @@
 static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
+	int rc = clock_gettime(id, &ts);
 
-	ASSERT(clock_gettime(id, &ts) == 0);
+	ASSERT(rc == 0);
 	return ts.tv_sec * CLOCK_S + ts.tv_nsec;
 }
 

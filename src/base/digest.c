@@ -131,11 +131,14 @@ bool digest_unpack(const void *p, size_t n, struct digest *out)
 
 void digest_of(enum digest_alg alg, const void *p, size_t n, struct digest *out)
 {
+	int ok;
+
 	pthread_once(&evp_once, evp_load);
 	memset(out, 0, sizeof(*out));
 	out->alg = alg;
 	ASSERT(digest_size(alg) > 0);
-	ASSERT(EVP_Digest(p, n, out->bytes, NULL, evp_md[alg], NULL) == 1);
+	ok = EVP_Digest(p, n, out->bytes, NULL, evp_md[alg], NULL);
+	ASSERT(ok == 1);
 }
 
 struct hasher {
@@ -148,20 +151,25 @@ struct hasher {
 struct hasher *hasher_new(enum digest_alg alg)
 {
 	struct hasher *h = xcalloc(1, sizeof(*h));
+	bool ok;
 
 	pthread_once(&evp_once, evp_load);
 	ASSERT(digest_size(alg) > 0);
 	h->magic = HASHER_MAGIC;
 	h->alg = alg;
 	h->ctx = EVP_MD_CTX_new();
-	ASSERT(h->ctx && EVP_DigestInit_ex2(h->ctx, evp_md[alg], NULL) == 1);
+	ok = h->ctx && EVP_DigestInit_ex2(h->ctx, evp_md[alg], NULL);
+	ASSERT(ok);
 	return h;
 }
 
 void hasher_update(struct hasher *h, const void *p, size_t n)
 {
+	int ok;
+
 	OBJ_CHECK(h, HASHER_MAGIC);
-	ASSERT(EVP_DigestUpdate(h->ctx, p, n) == 1);
+	ok = EVP_DigestUpdate(h->ctx, p, n);
+	ASSERT(ok == 1);
 }
 
 enum digest_alg hasher_alg(const struct hasher *h)
@@ -173,13 +181,14 @@ enum digest_alg hasher_alg(const struct hasher *h)
 void hasher_digest(const struct hasher *h, struct digest *out)
 {
 	EVP_MD_CTX *copy;
+	bool ok;
 
 	OBJ_CHECK(h, HASHER_MAGIC);
 	copy = EVP_MD_CTX_new();
 	memset(out, 0, sizeof(*out));
 	out->alg = h->alg;
-	ASSERT(copy && EVP_MD_CTX_copy_ex(copy, h->ctx) == 1);
-	ASSERT(EVP_DigestFinal_ex(copy, out->bytes, NULL) == 1);
+	ok = copy && EVP_MD_CTX_copy_ex(copy, h->ctx) == 1 && EVP_DigestFinal_ex(copy, out->bytes, NULL) == 1;
+	ASSERT(ok);
 	EVP_MD_CTX_free(copy);
 }
 

@@ -73,6 +73,31 @@ void cond_broadcast(pthread_cond_t *c)
 	PT_OK(pthread_cond_broadcast(c));
 }
 
+void rwlock_init(pthread_rwlock_t *l)
+{
+	PT_OK(pthread_rwlock_init(l, NULL));
+}
+
+void rwlock_destroy(pthread_rwlock_t *l)
+{
+	PT_OK(pthread_rwlock_destroy(l));
+}
+
+void rwlock_read(pthread_rwlock_t *l)
+{
+	PT_OK(pthread_rwlock_rdlock(l));
+}
+
+void rwlock_write(pthread_rwlock_t *l)
+{
+	PT_OK(pthread_rwlock_wrlock(l));
+}
+
+void rwlock_unlock(pthread_rwlock_t *l)
+{
+	PT_OK(pthread_rwlock_unlock(l));
+}
+
 int thread_start(pthread_t *t, const char *name, size_t stack, bool detached, void *(*fn)(void *), void *arg)
 {
 	sigset_t all, old;

@@ -21,6 +21,12 @@ bool cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, int64_t mono_deadlin
 void cond_signal(pthread_cond_t *c);
 void cond_broadcast(pthread_cond_t *c);
 
+void rwlock_init(pthread_rwlock_t *l);
+void rwlock_destroy(pthread_rwlock_t *l);
+void rwlock_read(pthread_rwlock_t *l);
+void rwlock_write(pthread_rwlock_t *l);
+void rwlock_unlock(pthread_rwlock_t *l);
+
 /* Starts a joinable (or detached) thread with this stack size in bytes and
  * name (at most 15 characters); signals are blocked in it. Returns 0 or errno. */
 int thread_start(pthread_t *t, const char *name, size_t stack, bool detached, void *(*fn)(void *), void *arg) MUST_USE;

@@ -5,6 +5,7 @@
 #include "storage/storage.h"
 #include "base/clock.h"
 #include "base/metric.h"
+#include "base/sync.h"
 
 /* One row an action, named as registry:2 names them in its series. */
 enum action { ACT_STAT, ACT_READER, ACT_WRITER, ACT_MOVE, ACT_DELETE, ACT_LIST, ACT_COUNT };
@@ -159,26 +160,26 @@ void storage_base_init(struct storage *s, const struct storage_ops *ops)
 	s->magic = STORAGE_MAGIC;
 	s->ops = ops;
 	for (size_t i = 0; i < STORAGE_HOLDS; i++)
-		ASSERT(pthread_rwlock_init(&s->holds[i], NULL) == 0);
+		rwlock_init(&s->holds[i]);
 }
 
 void storage_base_done(struct storage *s)
 {
 	for (size_t i = 0; i < STORAGE_HOLDS; i++)
-		ASSERT(pthread_rwlock_destroy(&s->holds[i]) == 0);
+		rwlock_destroy(&s->holds[i]);
 	s->magic = 0;
 }
 
 void storage_hold_shared(struct storage *s, const struct digest *d)
 {
 	OBJ_CHECK(s, STORAGE_MAGIC);
-	ASSERT(pthread_rwlock_rdlock(&s->holds[d->bytes[0]]) == 0);
+	rwlock_read(&s->holds[d->bytes[0]]);
 }
 
 void storage_release_shared(struct storage *s, const struct digest *d)
 {
 	OBJ_CHECK(s, STORAGE_MAGIC);
-	ASSERT(pthread_rwlock_unlock(&s->holds[d->bytes[0]]) == 0);
+	rwlock_unlock(&s->holds[d->bytes[0]]);
 }
 
 /* Every lock that covers one of the digests, once each. */
@@ -197,7 +198,7 @@ void storage_hold_exclusive(struct storage *s, const struct digest *d, size_t n)
 	/* Always ascending, so that two removers cannot wait for each other. */
 	for (size_t i = 0; i < STORAGE_HOLDS; i++) {
 		if (wanted[i])
-			ASSERT(pthread_rwlock_wrlock(&s->holds[i]) == 0);
+			rwlock_write(&s->holds[i]);
 	}
 }
 
@@ -209,7 +210,7 @@ void storage_release_exclusive(struct storage *s, const struct digest *d, size_t
 	mark_holds(d, n, wanted);
 	for (size_t i = 0; i < STORAGE_HOLDS; i++) {
 		if (wanted[i])
-			ASSERT(pthread_rwlock_unlock(&s->holds[i]) == 0);
+			rwlock_unlock(&s->holds[i]);
 	}
 }
 
