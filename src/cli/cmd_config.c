@@ -3,47 +3,27 @@
  * cmd_config.c - `berth config`: check a configuration, show what is in force,
  * print the reference of all keys.
  */
+#include "cli/command.h"
 #include "config/config.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-int cmd_config(int argc, char **argv);
-
 extern char **environ;
 
-enum { EXIT_FINE = 0, EXIT_PROBLEMS = 1, EXIT_USAGE = 2 };
-
 #define MAX_OUTPUT ((size_t)64 * 1024 * 1024)
-
-static int usage(FILE *to)
-{
-	fputs("Usage: berth config check [FILE]\n"
-	      "       berth config show [FILE]\n"
-	      "       berth config reference\n"
-	      "\n"
-	      "  check      reports every problem of the configuration, one a line; status 1\n"
-	      "             when there are errors\n"
-	      "  show       prints the configuration in force, with the origin of each value\n"
-	      "  reference  prints the documentation of all keys, in Markdown\n"
-	      "\n"
-	      "Without FILE the one that REGISTRY_CONFIGURATION_PATH names is read; without\n"
-	      "either the defaults are in force. REGISTRY_* and BERTH_* variables override both.\n",
-	    to);
-	return to == stdout ? EXIT_FINE : EXIT_USAGE;
-}
 
 static int print(const struct buf *out)
 {
 	if (!buf_ok(out)) {
 		fprintf(stderr, "berth: out of memory\n");
-		return EXIT_PROBLEMS;
+		return EXIT_FAILED;
 	}
 	if (fwrite(buf_cstr(out), 1, out->n, stdout) != out->n || fflush(stdout) != 0) {
 		fprintf(stderr, "berth: cannot write the output: %s\n", strerror(errno));
-		return EXIT_PROBLEMS;
+		return EXIT_FAILED;
 	}
-	return EXIT_FINE;
+	return EXIT_OK;
 }
 
 static void write_problems(const struct config_problems *problems, struct buf *out)
@@ -69,7 +49,7 @@ static int check(const char *file)
 	status = print(&out);
 	config_free(&cfg);
 	if (problems.errors)
-		status = EXIT_PROBLEMS;
+		status = EXIT_FAILED;
 	config_problems_free(&problems);
 	return status;
 }
@@ -79,7 +59,7 @@ static int show(const char *file)
 	struct config_problems problems = CONFIG_PROBLEMS_INIT;
 	struct config *cfg = config_load(file, environ, &problems);
 	CLEANUP(buf_free) struct buf out = BUF_INIT(MAX_OUTPUT), complaints = BUF_INIT(MAX_OUTPUT);
-	int status = EXIT_PROBLEMS;
+	int status = EXIT_FAILED;
 
 	if (cfg) {
 		config_show(cfg, &out);
@@ -104,18 +84,19 @@ static int reference(void)
 
 int cmd_config(int argc, char **argv)
 {
-	const char *what = argc > 1 ? argv[1] : "";
-	const char *file = argc > 2 ? argv[2] : NULL;
+	const char *action = argc > 1 ? argv[1] : NULL, *file = argc > 2 ? argv[2] : NULL;
 
-	if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0 || strcmp(what, "help") == 0)
-		return usage(stdout);
-	if (argc > 3 || (file && file[0] == '-'))
-		return usage(stderr);
-	if (strcmp(what, "check") == 0)
+	if (!action)
+		return usage_error("config", "config needs an action: check, show or reference");
+	if (file && file[0] == '-')
+		return usage_error("config", "config %s has no option %s", action, file);
+	if (argc > 3)
+		return usage_error("config", "config %s takes one file, not %d", action, argc - 2);
+	if (strcmp(action, "check") == 0)
 		return check(file);
-	if (strcmp(what, "show") == 0)
+	if (strcmp(action, "show") == 0)
 		return show(file);
-	if (strcmp(what, "reference") == 0 && !file)
-		return reference();
-	return usage(stderr);
+	if (strcmp(action, "reference") != 0)
+		return usage_error("config", "there is no action %s; there are check, show and reference", action);
+	return file ? usage_error("config", "config reference takes no file") : reference();
 }

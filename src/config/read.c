@@ -448,8 +448,16 @@ static void move_deprecated(struct reader *r, struct node *root)
 
 void read_config(struct reader *r, struct node *root, struct config *cfg)
 {
+	const struct config_key *k = NULL;
+
 	r->top = (char *)cfg;
 	if (root->type == NODE_MAP)
 		move_deprecated(r, root);
+	while ((k = key_next_child(key_root(), k)) != NULL) {
+		struct node_item *item = node_find(root, key_name(k));
+
+		if (item)
+			read_expand_shorthand(r->arena, k, &item->value);
+	}
 	read_section(r, key_root(), root, "", (char *)cfg);
 }

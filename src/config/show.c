@@ -15,6 +15,7 @@ struct show {
 	/* Headings of sections that wait for their first value. */
 	const char *pending[MAX_DEPTH];
 	size_t depth, written;
+	bool dash; /* the next line begins an element of a list */
 };
 
 static void show_section(
@@ -23,7 +24,8 @@ static void show_section(
 static void indent(struct show *s)
 {
 	for (size_t i = 0; i < s->depth; i++)
-		buf_adds(s->out, "  ");
+		buf_adds(s->out, s->dash && i + 1 == s->depth ? "- " : "  ");
+	s->dash = false;
 }
 
 /* The headings above what is written next. */
@@ -212,9 +214,8 @@ static void show_items(struct show *s, const struct config_key *key, const struc
 	enter(s, key_name(key));
 	for (size_t i = 0; i < list.n; i++) {
 		headings(s);
-		indent(s);
-		buf_adds(s->out, "-\n");
 		enter(s, NULL);
+		s->dash = true;
 		show_section(s, key, element(item, i)->value, list.v + i * key->size, true);
 		leave(s);
 	}
