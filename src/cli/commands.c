@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * commands.c - the table of commands. Whoever adds a command adds a row here
+ * and its function; help, manual page and completions follow.
+ */
+#include "cli/command.h"
+
+static const struct command_action config_actions[] = {
+    {"check", "[FILE]", "Reports every problem of the configuration, one a line. Exit status 1 when there are errors."},
+    {"show", "[FILE]", "Prints the configuration in force as YAML, each value with its origin; secrets are masked."},
+    {"reference", "", "Prints the documentation of all keys, in Markdown."},
+    {NULL, NULL, NULL},
+};
+
+static const struct command_option htpasswd_options[] = {
+    {"-B", NULL, "bcrypt, which is what is made anyway; accepted because everybody types it."},
+    {"-C", "COST", "The cost of bcrypt, 4 to 17 (default 10): each step doubles the time that a guess takes."},
+    {"-b", NULL, "Takes the password from the command line, where other users of the machine can see it."},
+    {"-i", NULL, "Reads the password from standard input, once and without asking."},
+    {"-n", NULL, "Prints the line instead of changing a file."},
+    {"-c", NULL, "Creates the file; what is in it is lost."},
+    {"-D", NULL, "Removes the user."},
+    {"-v", NULL, "Verifies the password instead of setting it."},
+    {NULL, NULL, NULL},
+};
+
+const struct command commands[] = {
+    {.name = "serve",
+        .run = cmd_serve,
+        .operands = "[CONFIG]",
+        .files = true,
+        .summary = "Run the registry",
+        .text =
+            "Runs the registry until it gets SIGTERM or SIGINT. CONFIG is a registry:2 or registry:3 configuration "
+            "file; without it the file is taken that the environment variable REGISTRY_CONFIGURATION_PATH names. "
+            "REGISTRY_* and BERTH_* variables override single keys of it.\n"
+            "\n"
+            "Without any file berth listens on 127.0.0.1:5000 and keeps everything in ./data. It then listens on other "
+            "addresses only when somebody says so with REGISTRY_HTTP_ADDR."},
+    {.name = "config",
+        .run = cmd_config,
+        .operands = "ACTION [FILE]",
+        .files = true,
+        .summary = "Check, show or explain the configuration",
+        .text = "Works on FILE, else on the file that REGISTRY_CONFIGURATION_PATH names, else on the defaults; the "
+                "environment is applied as `serve` does it.",
+        .actions = config_actions},
+    {.name = "htpasswd",
+        .run = cmd_htpasswd,
+        .operands = "[OPTION]... [FILE] USER [PASSWORD]",
+        .files = true,
+        .summary = "Manage the users of an htpasswd file",
+        .text =
+            "Adds the user or changes the password, with the options of Apache's htpasswd as far as they make sense "
+            "for a registry. A running registry reads a changed file by itself.",
+        .options = htpasswd_options},
+    {.name = "version", .run = cmd_version, .operands = "", .summary = "Print the version", .text = ""},
+    {.name = "help",
+        .run = cmd_help,
+        .operands = "[COMMAND]",
+        .summary = "Explain a command",
+        .text = "Without COMMAND lists all of them."},
+    {.name = "garbage-collect",
+        .run = cmd_garbage_collect,
+        .operands = "[OPTION]... [CONFIG]",
+        .summary = "Not offered: nothing is removed by this command",
+        .text = "",
+        .files = true,
+        .hidden = true},
+};
+
+const size_t ncommands = ARRAY_LEN(commands);
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < ncommands; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+#define NEAREST_MAX ((size_t)40)
+
+/* Insertions, deletions, replacements and swaps of neighbours between two short words. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t rows[3][NEAREST_MAX + 1], n = strlen(b);
+	size_t *before = rows[0], *above = rows[1], *row = rows[2];
+
+	for (size_t j = 0; j <= n; j++)
+		above[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t *free_row = before;
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+
+			best = above[j] + 1 < best ? above[j] + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			row[j] = best;
+		}
+		before = above;
+		above = row;
+		row = free_row;
+	}
+	return above[n];
+}
+
+const char *nearest_of(const char *wrong, const char *const *names, size_t n)
+{
+	const char *found = NULL;
+	size_t best = strlen(wrong) / 2; /* farther off it is a different word */
+
+	if (strlen(wrong) > NEAREST_MAX)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		size_t d = names[i] && strlen(names[i]) <= NEAREST_MAX ? distance(wrong, names[i]) : SIZE_MAX;
+
+		if (d <= best && (!found || d < best)) {
+			best = d;
+			found = names[i];
+		}
+	}
+	return found;
+}
+
+const char *command_nearest(const char *name)
+{
+	const char *names[ARRAY_LEN(commands)];
+
+	for (size_t i = 0; i < ncommands; i++)
+		names[i] = commands[i].hidden ? NULL : commands[i].name;
+	return nearest_of(name, names, ncommands);
+}
