@@ -203,6 +203,7 @@ static bool handle_special(struct call *c, struct slice path)
 	}
 	if (slice_eq(path, SLICE("/v2"))) {
 		c->req->route = "base";
+		http_header_set(c->req, "Docker-Distribution-Api-Version", SLICE("registry/2.0"));
 		http_header_addf(c->req, "Location", "%.*s/", SLICE_ARG(c->req->path));
 		http_reply(c->req, 301, SLICE(""));
 		return true;

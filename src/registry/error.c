@@ -36,8 +36,12 @@ void oci_error_item(struct buf *b, enum oci_error e, struct slice why, struct sl
 	buf_addf(b, "{\"code\":\"%s\",\"message\":", table[e].code);
 	if (why.p) {
 		struct buf text = BUF_INIT(16 * 1024);
+		struct slice message = slice_cstr(table[e].message);
 
-		buf_addf(&text, "%s: ", table[e].message);
+		/* registry:2 ends one of its messages with a full stop. */
+		if (message.p[message.n - 1] == '.')
+			message.n--;
+		buf_addf(&text, "%.*s: ", SLICE_ARG(message));
 		buf_add(&text, why);
 		buf_add_json(b, buf_slice(&text));
 		buf_free(&text);
