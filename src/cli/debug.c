@@ -113,6 +113,11 @@ static void livez(struct http_req *req, struct debug *d)
 	reply_text(req, 200, "text/plain; charset=utf-8", SLICE("ok\n"));
 }
 
+static void add_line(const char *name, const char *message, void *arg)
+{
+	buf_addf(arg, "%s: %s\n", name, message);
+}
+
 static void readyz(struct http_req *req, struct debug *d)
 {
 	CLEANUP(buf_free) struct buf out = BUF_INIT(BODY_MAX);
@@ -127,6 +132,7 @@ static void readyz(struct http_req *req, struct debug *d)
 		buf_addf(&out, "storage: %s\n", err.msg);
 	if (meta_check(d->meta, &err) != ERR_OK)
 		buf_addf(&out, "database: %s\n", err.msg);
+	health_each_failing(d->health, add_line, &out);
 	if (out.n == 0)
 		reply_text(req, 200, "text/plain; charset=utf-8", SLICE("ok\n"));
 	else

@@ -7,8 +7,8 @@
  *   /debug/health   200 `{}`, or 503 and an object of failing check -> message
  *   /debug/vars     a few numbers about the process, JSON
  *   /livez          200 as long as the process answers
- *   /readyz         200 while storage and database answer, 503 otherwise and
- *                   while the process stops
+ *   /readyz         200 while storage and database answer and no health check
+ *                   fails, 503 otherwise and while the process stops
  */
 #ifndef BERTH_CLI_DEBUG_H
 #define BERTH_CLI_DEBUG_H
