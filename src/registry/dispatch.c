@@ -255,7 +255,9 @@ static void dispatch(struct call *c)
 	}
 	if (!(route->flags & ROUTE_QUICK))
 		http_may_block(c->req);
+	stats_in_flight(route->label, 1);
 	route->handler(c);
+	stats_in_flight(route->label, -1);
 }
 
 void registry_handle(struct http_req *req, void *ctx)

@@ -46,6 +46,8 @@ call_handler blob_get, blob_delete;
 /* uploads.c */
 call_handler upload_start, upload_status, upload_patch, upload_put, upload_cancel;
 
+/* stats.c: a request of the route with this label begins (1) or is over (-1). */
+void stats_in_flight(const char *route, int change);
 /* dispatch.c: the digest in c->param, or an answer and false. */
 bool call_digest(struct call *c, struct digest *d);
 

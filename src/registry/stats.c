@@ -14,7 +14,7 @@
 static const double second_buckets[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 0};
 static const double byte_buckets[] = {1024, 8192, 65536, 1048576, 8388608, 67108864, 536870912, 4294967296.0, 0};
 
-enum family { F_REQUESTS, F_TOTAL, F_DURATION, F_REQUEST_SIZE, F_RESPONSE_SIZE, F_COUNT };
+enum family { F_REQUESTS, F_TOTAL, F_IN_FLIGHT, F_DURATION, F_REQUEST_SIZE, F_RESPONSE_SIZE, F_COUNT };
 static struct metric_family families[F_COUNT] = {
     [F_REQUESTS] = {.name = "registry_http_requests_total",
         .help = "Requests answered.",
@@ -24,6 +24,10 @@ static struct metric_family families[F_COUNT] = {
         .help = "Requests answered, by method and status.",
         .type = METRIC_COUNTER,
         .labels = {"method", "status"}},
+    [F_IN_FLIGHT] = {.name = "registry_http_in_flight_requests",
+        .help = "Requests being handled.",
+        .type = METRIC_GAUGE,
+        .labels = {"handler"}},
     [F_DURATION] = {.name = "registry_http_request_duration_seconds",
         .help = "Time from the complete request head to the end of the answer.",
         .type = METRIC_HISTOGRAM,
@@ -50,6 +54,7 @@ static const char *const methods[HTTP_METHODS] = {"get", "head", "post", "put", 
 
 static _Atomic(struct metric_value *) requests[ARRAY_LEN(labels)][HTTP_METHODS][STATUSES];
 static _Atomic(struct metric_value *) totals[HTTP_METHODS][STATUSES];
+static _Atomic(struct metric_value *) in_flight[ARRAY_LEN(labels)];
 static _Atomic(struct metric_value *) durations[ARRAY_LEN(labels)][HTTP_METHODS];
 static _Atomic(struct metric_value *) sizes[2][ARRAY_LEN(labels)];
 
@@ -78,6 +83,13 @@ static size_t label_index(const char *route)
 	while (i < ARRAY_LEN(labels) - 1 && (!route || strcmp(labels[i], route) != 0))
 		i++;
 	return i;
+}
+
+void stats_in_flight(const char *route, int change)
+{
+	size_t l = label_index(route);
+
+	metric_add(row(&in_flight[l], F_IN_FLIGHT, labels[l], NULL, NULL), change);
 }
 
 void registry_count(const struct http_req *req)
