@@ -32,7 +32,8 @@ static enum err_code receive(struct exch *x, void *p, size_t n, size_t *got, str
 			return ERR_OK;
 		}
 		if (r == 0)
-			return broken(x, ERR_CLOSED, err, "the client closed the connection before the end of its body");
+			return broken(
+			    x, ERR_CLOSED, err, "the client closed the connection before the end of its body");
 		if (r == IO_BROKEN)
 			return broken(x, ERR_CLOSED, err, "the connection broke before the end of the body");
 		switch (io_wait(x, r, &x->meter_in)) {

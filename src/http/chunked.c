@@ -6,14 +6,14 @@
 #include "http/chunked.h"
 
 enum state {
-	SIZE,         /* a hexadecimal digit, or what ends the size */
-	SIZE_SPACE,   /* white space behind the size, only an extension may follow */
-	EXT,          /* inside of an extension */
-	SIZE_LF,      /* the LF of the size line */
-	DATA,         /* left bytes of data */
-	DATA_CR,      /* CR LF behind the data */
+	SIZE,       /* a hexadecimal digit, or what ends the size */
+	SIZE_SPACE, /* white space behind the size, only an extension may follow */
+	EXT,        /* inside of an extension */
+	SIZE_LF,    /* the LF of the size line */
+	DATA,       /* left bytes of data */
+	DATA_CR,    /* CR LF behind the data */
 	DATA_LF,
-	TRAILER,      /* the first byte of a trailer line, or of the last empty line */
+	TRAILER, /* the first byte of a trailer line, or of the last empty line */
 	TRAILER_NAME,
 	TRAILER_VALUE,
 	TRAILER_LF,
@@ -30,7 +30,7 @@ static bool is_ctl(unsigned char c)
 static bool is_tchar(unsigned char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static int hex_value(unsigned char c)
@@ -128,7 +128,8 @@ static enum state next_state(struct chunked *d, unsigned char c)
 	return BROKEN;
 }
 
-enum chunked_found chunked_feed(struct chunked *d, const char *p, size_t n, size_t max, size_t *used, struct slice *data)
+enum chunked_found chunked_feed(
+    struct chunked *d, const char *p, size_t n, size_t max, size_t *used, struct slice *data)
 {
 	size_t at = 0;
 

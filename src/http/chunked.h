@@ -12,10 +12,10 @@
 enum { CHUNKED_EXT_MAX = 4096, CHUNKED_TRAILER_MAX = 8192 };
 
 struct chunked {
-	int state;        /* starts as 0 */
-	uint64_t left;    /* data bytes still to come in this chunk */
-	unsigned digits;  /* of the size being read */
-	size_t meta;      /* bytes of extensions in this chunk, or of trailers */
+	int state;       /* starts as 0 */
+	uint64_t left;   /* data bytes still to come in this chunk */
+	unsigned digits; /* of the size being read */
+	size_t meta;     /* bytes of extensions in this chunk, or of trailers */
 };
 
 enum chunked_found {
@@ -27,7 +27,8 @@ enum chunked_found {
 
 /* Looks at n bytes; *used says how many of them were taken, the data of *data
  * (at most max bytes) included. */
-enum chunked_found chunked_feed(struct chunked *d, const char *p, size_t n, size_t max, size_t *used, struct slice *data);
+enum chunked_found chunked_feed(
+    struct chunked *d, const char *p, size_t n, size_t max, size_t *used, struct slice *data);
 
 /* How many bytes of data may be read directly, without going through
  * chunked_feed, and that so many were. */

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 enum {
-	BURST = 64,                      /* pipelined requests served before others have their turn */
-	LINGER_READS = 32,               /* likewise, of bytes thrown away */
+	BURST = 64,        /* pipelined requests served before others have their turn */
+	LINGER_READS = 32, /* likewise, of bytes thrown away */
 	SHED_MAX = 64
 };
 #define LINGER_TIME (5 * CLOCK_S)
@@ -316,7 +316,7 @@ static void serve(struct exch *x, struct http_conn *c)
 static bool handshake(struct exch *x, struct http_conn *c)
 {
 	static const char hint[] = "HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n"
-				   "Client sent an HTTP request to an HTTPS server.\n";
+	                           "Client sent an HTTP request to an HTTPS server.\n";
 
 	switch (tls_handshake(c->srv->tls, &c->ssl, c->fd, &c->cert)) {
 	case TLS_DONE:

@@ -31,15 +31,15 @@ struct tls;
 struct addr_table;
 
 enum conn_state {
-	CONN_ACTIVE,     /* owned by a thread */
-	CONN_IDLE,       /* parked between requests */
-	CONN_HEAD,       /* parked with a part of a head */
-	CONN_HANDSHAKE,  /* parked in a TLS handshake */
-	CONN_DRAIN,      /* parked until the rest of an unread body has come */
-	CONN_LINGER,     /* parked until the peer has read our last answer and closes */
-	CONN_REAP_LATE,  /* its deadline has passed */
-	CONN_REAP_SHED,  /* its descriptor is needed */
-	CONN_REAP_STOP   /* the server stops */
+	CONN_ACTIVE,    /* owned by a thread */
+	CONN_IDLE,      /* parked between requests */
+	CONN_HEAD,      /* parked with a part of a head */
+	CONN_HANDSHAKE, /* parked in a TLS handshake */
+	CONN_DRAIN,     /* parked until the rest of an unread body has come */
+	CONN_LINGER,    /* parked until the peer has read our last answer and closes */
+	CONN_REAP_LATE, /* its deadline has passed */
+	CONN_REAP_SHED, /* its descriptor is needed */
+	CONN_REAP_STOP  /* the server stops */
 };
 
 struct http_conn {
@@ -47,23 +47,23 @@ struct http_conn {
 #define HTTP_CONN_MAGIC 0x48747043
 	int fd;
 	struct http_server *srv;
-	struct http_conn *next, *prev;  /* srv->conns, under srv->conns_lock */
-	_Atomic int state;              /* enum conn_state */
-	_Atomic int64_t deadline;       /* while parked */
+	struct http_conn *next, *prev; /* srv->conns, under srv->conns_lock */
+	_Atomic int state;             /* enum conn_state */
+	_Atomic int64_t deadline;      /* while parked */
 	/* Owned by whoever owns the connection. */
-	int parked_as;                  /* the state before a CONN_REAP_* */
-	bool armed;                     /* is in the epoll set */
-	bool handshaken;                /* TLS only */
-	enum close_reason close_why;    /* while lingering */
-	enum refuse doomed;             /* to be answered to its first request: over a connection limit */
+	int parked_as;               /* the state before a CONN_REAP_* */
+	bool armed;                  /* is in the epoll set */
+	bool handshaken;             /* TLS only */
+	enum close_reason close_why; /* while lingering */
+	enum refuse doomed;          /* to be answered to its first request: over a connection limit */
 	SSL *ssl;
-	struct exch *x;                 /* while a request is read or handled */
-	char *partial;                  /* bytes of an incomplete head */
+	struct exch *x; /* while a request is read or handled */
+	char *partial;  /* bytes of an incomplete head */
 	uint32_t partial_n, partial_cap;
-	int64_t head_due;               /* deadline of the head being received, 0: none began */
-	uint64_t left;                  /* bytes to drain, or that may still be thrown away */
-	char *cert;                     /* subject of a verified client certificate */
-	uint64_t addr_key[2];           /* what connections_per_address counts by */
+	int64_t head_due;     /* deadline of the head being received, 0: none began */
+	uint64_t left;        /* bytes to drain, or that may still be thrown away */
+	char *cert;           /* subject of a verified client certificate */
+	uint64_t addr_key[2]; /* what connections_per_address counts by */
 	bool addr_counted;
 	uint16_t port;
 	char peer[INET6_ADDRSTRLEN];
@@ -103,7 +103,7 @@ struct exch {
 	struct head head;
 	/* Request body. */
 	enum body_kind kind;
-	uint64_t left;                 /* BODY_LENGTH */
+	uint64_t left; /* BODY_LENGTH */
 	struct chunked chunked;
 	bool body_done, expect;
 	enum err_code body_error;
@@ -111,17 +111,17 @@ struct exch {
 	/* Answer. */
 	enum answer_stage stage;
 	struct answer_field *answer_first, *answer_last;
-	struct buf out;                /* head, and small bodies */
-	struct buf stream;             /* what is gathered of a streamed body */
+	struct buf out;    /* head, and small bodies */
+	struct buf stream; /* what is gathered of a streamed body */
 	bool chunked_out;
-	bool close;                    /* no further request on this connection */
-	bool failed;                   /* the answer could not be sent; why in close_why */
-	bool refusing;                 /* the answer being made is a refusal */
+	bool close;    /* no further request on this connection */
+	bool failed;   /* the answer could not be sent; why in close_why */
+	bool refusing; /* the answer being made is a refusal */
 	enum close_reason close_why;
 	/* Cached by the thread over requests. */
 	int64_t date_second;
 	char date[CLOCK_TEXT];
-	unsigned char ids[16 * 16];    /* random bytes for request ids */
+	unsigned char ids[16 * 16]; /* random bytes for request ids */
 	size_t ids_left;
 };
 
@@ -131,13 +131,13 @@ struct http_server {
 	struct http_server_options o;
 	struct http_limits l;
 	char *address;
-	char *unix_path;               /* to unlink at stop, NULL otherwise */
-	struct buf fixed;              /* constant headers, rendered */
+	char *unix_path;  /* to unlink at stop, NULL otherwise */
+	struct buf fixed; /* constant headers, rendered */
 	bool is_unix;
-	int ep, quit;                  /* epoll set; eventfd that ends it */
+	int ep, quit; /* epoll set; eventfd that ends it */
 	struct tls *tls;
 	struct pool *pool;
-	struct addr_table *addrs;      /* NULL without connections_per_address */
+	struct addr_table *addrs; /* NULL without connections_per_address */
 	/* Accepting. */
 	pthread_mutex_t accept_lock;
 	int listen_fd;                 /* under accept_lock; -1 once stopped */
@@ -145,11 +145,11 @@ struct http_server {
 	int64_t accept_complained;     /* under accept_lock */
 	/* Connections. */
 	pthread_mutex_t conns_lock;
-	pthread_cond_t conns_gone;     /* n_conns became 0 */
+	pthread_cond_t conns_gone; /* n_conns became 0 */
 	struct http_conn *conns;
 	_Atomic size_t n_conns;
 	/* Counters. */
-	_Atomic size_t active;         /* requests being handled */
+	_Atomic size_t active; /* requests being handled */
 	_Atomic uint64_t accepted, received, sent;
 	_Atomic bool stopping;
 	/* Housekeeping thread. */

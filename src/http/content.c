@@ -103,7 +103,7 @@ static bool take_name(struct slice *s, const char *names, int *out)
 static bool take_clock(struct slice *s, struct tm *tm)
 {
 	return take_digits(s, 2, &tm->tm_hour) && take(s, SLICE(":")) && take_digits(s, 2, &tm->tm_min) &&
-	    take(s, SLICE(":")) && take_digits(s, 2, &tm->tm_sec);
+	       take(s, SLICE(":")) && take_digits(s, 2, &tm->tm_sec);
 }
 
 #define MONTHS "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
@@ -120,7 +120,7 @@ static bool date_fixed(struct slice s, struct tm *tm)
 	if (!take(&s, SLICE(" ")) || !take_name(&s, MONTHS, &tm->tm_mon) || !take(&s, SLICE(" ")))
 		return false;
 	return take_digits(&s, 4, &tm->tm_year) && take(&s, SLICE(" ")) && take_clock(&s, tm) &&
-	    slice_eq_cstr(s, " GMT");
+	       slice_eq_cstr(s, " GMT");
 }
 
 /* Sunday, 06-Nov-94 08:49:37 GMT */
@@ -151,8 +151,8 @@ static bool date_asctime(struct slice s, struct tm *tm)
 		return false;
 	if (take(&s, SLICE(" ")) ? !take_digits(&s, 1, &tm->tm_mday) : !take_digits(&s, 2, &tm->tm_mday))
 		return false;
-	return take(&s, SLICE(" ")) && take_clock(&s, tm) && take(&s, SLICE(" ")) &&
-	    take_digits(&s, 4, &tm->tm_year) && s.n == 0;
+	return take(&s, SLICE(" ")) && take_clock(&s, tm) && take(&s, SLICE(" ")) && take_digits(&s, 4, &tm->tm_year) &&
+	       s.n == 0;
 }
 
 bool http_date_parse(struct slice s, int64_t *real)

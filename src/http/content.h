@@ -10,9 +10,9 @@
 #include "http/http.h"
 
 enum range_found {
-	RANGE_WHOLE,         /* not a range to be honoured: malformed, another unit, several */
-	RANGE_PART,          /* bytes *first to *last, both included */
-	RANGE_UNSATISFIABLE  /* nothing of it is there, or it ends before it starts */
+	RANGE_WHOLE,        /* not a range to be honoured: malformed, another unit, several */
+	RANGE_PART,         /* bytes *first to *last, both included */
+	RANGE_UNSATISFIABLE /* nothing of it is there, or it ends before it starts */
 };
 
 /* The value of a Range field against a content of this size. */
@@ -26,8 +26,8 @@ bool http_date_parse(struct slice s, int64_t *real) MUST_USE;
 bool etag_listed(struct slice list, struct slice etag, bool weak);
 
 struct content_answer {
-	int status;              /* 200, 206, 304, 412 or 416 */
-	uint64_t first, length;  /* what to send with 200 and 206 */
+	int status;             /* 200, 206, 304, 412 or 416 */
+	uint64_t first, length; /* what to send with 200 and 206 */
 };
 
 /* Decides in the order of RFC 9110, 13.2.2. */

@@ -52,23 +52,23 @@ struct http_req {
 	struct slice host;   /* Host field or the authority of an absolute target */
 	const struct http_field *fields;
 	size_t nfields;
-	int minor;           /* HTTP/1.minor */
+	int minor; /* HTTP/1.minor */
 	bool tls;
 	int64_t body_length; /* 0 without a body, -1 with chunked coding */
 	const char *peer;    /* "192.0.2.1", "2001:db8::1" or "unix" */
 	uint16_t peer_port;
 	const char *peer_cert; /* subject of a verified client certificate, or NULL */
-	char id[UUID_TEXT];  /* made by the server, one a request */
-	int64_t started;     /* clock_mono when the head was complete */
+	char id[UUID_TEXT];    /* made by the server, one a request */
+	int64_t started;       /* clock_mono when the head was complete */
 	struct arena *arena;
 	/* Set by the handler for logs and metrics. */
-	struct slice user;   /* who is authenticated; in the arena */
-	const char *route;   /* constant label of the route, "manifest" */
-	void *app;           /* the application's own per-request record */
+	struct slice user; /* who is authenticated; in the arena */
+	const char *route; /* constant label of the route, "manifest" */
+	void *app;         /* the application's own per-request record */
 	/* Set by the server once answered. */
 	int status;
 	uint64_t bytes_in, bytes_out; /* of bodies */
-	struct http_conn *conn; /* private */
+	struct http_conn *conn;       /* private */
 };
 
 /* ---- reading the request ---------------------------------------------- */
@@ -124,15 +124,15 @@ void http_stream_end(struct http_req *req);
 /* Something with a size that can be read anywhere: a blob, a manifest. */
 struct http_content {
 	uint64_t size;
-	int fd;                /* sent with sendfile from offset 0; -1: use mem or read */
-	const void *mem;       /* or these bytes */
+	int fd;          /* sent with sendfile from offset 0; -1: use mem or read */
+	const void *mem; /* or these bytes */
 	/* or this function: up to n bytes at offset `at`; *got == 0 is an error */
 	enum err_code (*read)(void *arg, uint64_t at, void *p, size_t n, size_t *got, struct err *err);
 	void *read_arg;
-	struct slice etag;     /* with its quotes; absent: none */
-	int64_t modified;      /* clock_real for Last-Modified, 0: none */
-	struct slice type;     /* Content-Type */
-	bool ranges;           /* honour Range and If-Range, say Accept-Ranges */
+	struct slice etag; /* with its quotes; absent: none */
+	int64_t modified;  /* clock_real for Last-Modified, 0: none */
+	struct slice type; /* Content-Type */
+	bool ranges;       /* honour Range and If-Range, say Accept-Ranges */
 };
 
 /*

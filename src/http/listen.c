@@ -28,8 +28,8 @@ static enum err_code explain_bind(struct err *err, int sys, const char *addr)
 	case EADDRINUSE:
 		return err_set(err, ERR_EXISTS, "cannot listen on %s: the port is in use by another process", addr);
 	case EADDRNOTAVAIL:
-		return err_set(err, ERR_INVALID, "cannot listen on %s: no interface of this machine has that address",
-		    addr);
+		return err_set(
+		    err, ERR_INVALID, "cannot listen on %s: no interface of this machine has that address", addr);
 	case EACCES:
 		return err_set(err, ERR_DENIED,
 		    "cannot listen on %s: not permitted; ports below 1024 need CAP_NET_BIND_SERVICE", addr);

@@ -28,10 +28,10 @@ struct head {
 	enum http_method method;
 	struct slice method_text, target, path, query, host;
 	int minor;
-	int64_t body_length;  /* 0 without a body, -1 with chunked coding */
+	int64_t body_length; /* 0 without a body, -1 with chunked coding */
 	bool chunked;
-	bool line;            /* the request line was understood, the above up to minor is set */
-	bool asterisk;        /* OPTIONS * */
+	bool line;     /* the request line was understood, the above up to minor is set */
+	bool asterisk; /* OPTIONS * */
 	bool keep_alive;
 	bool expect_continue;
 	size_t nfields;

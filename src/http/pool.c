@@ -30,17 +30,17 @@ enum { SLACK = 2, SPARE_SECONDS = 60 };
 
 struct worker {
 	struct pool *pool;
-	struct worker *next;  /* among spares or the dead, under pool->lock */
-	pthread_t thread;     /* set by itself at its start */
-	pthread_cond_t wake;  /* a spare was chosen */
-	bool taker;           /* under pool->lock while a spare, else its own */
+	struct worker *next; /* among spares or the dead, under pool->lock */
+	pthread_t thread;    /* set by itself at its start */
+	pthread_cond_t wake; /* a spare was chosen */
+	bool taker;          /* under pool->lock while a spare, else its own */
 	struct exch x;
 };
 
 struct pool {
 	struct http_server *srv;
 	pthread_mutex_t lock;
-	pthread_cond_t gone;  /* threads became 0 */
+	pthread_cond_t gone; /* threads became 0 */
 	struct worker *spares, *dead;
 	unsigned takers, least, most, threads;
 	bool quit;

@@ -47,33 +47,33 @@ enum refuse {
 #define X(name, status, label, message) REFUSE_##name,
 	HTTP_REFUSALS(X)
 #undef X
-	REFUSE_COUNT
+	    REFUSE_COUNT
 };
 
 /* name, label */
 #define HTTP_CLOSES(X) \
-	X(CLIENT, "client")                /* the peer closed it between requests */ \
-	X(ANSWERED, "answered")            /* after an answer that said so */ \
-	X(REFUSED, "refused")              /* after a refusal */ \
-	X(IDLE, "idle_timeout")            /* nothing asked for too long */ \
-	X(HEAD_SLOW, "head_timeout")       /* a head did not become complete */ \
-	X(HANDSHAKE_SLOW, "tls_timeout")   /* a TLS handshake did not become complete */ \
-	X(HANDSHAKE, "tls_error")          /* a TLS handshake failed */ \
-	X(BODY_SLOW, "body_too_slow")      /* below the minimum rate */ \
-	X(BODY_BROKEN, "body_broken")      /* truncated, or malformed chunks */ \
-	X(READER_SLOW, "reader_too_slow")  /* below the minimum rate */ \
+	X(CLIENT, "client")               /* the peer closed it between requests */ \
+	X(ANSWERED, "answered")           /* after an answer that said so */ \
+	X(REFUSED, "refused")             /* after a refusal */ \
+	X(IDLE, "idle_timeout")           /* nothing asked for too long */ \
+	X(HEAD_SLOW, "head_timeout")      /* a head did not become complete */ \
+	X(HANDSHAKE_SLOW, "tls_timeout")  /* a TLS handshake did not become complete */ \
+	X(HANDSHAKE, "tls_error")         /* a TLS handshake failed */ \
+	X(BODY_SLOW, "body_too_slow")     /* below the minimum rate */ \
+	X(BODY_BROKEN, "body_broken")     /* truncated, or malformed chunks */ \
+	X(READER_SLOW, "reader_too_slow") /* below the minimum rate */ \
 	X(READ, "read_error") \
 	X(WRITE, "write_error") \
-	X(CONTENT, "content_error")        /* what was being sent could not be read */ \
-	X(SHED, "shed")                    /* idle, and its descriptor was needed */ \
-	X(OVERFLOW, "over_limit")          /* at once, far over the connection limits */ \
-	X(STOP, "stop")                    /* the server stops */
+	X(CONTENT, "content_error") /* what was being sent could not be read */ \
+	X(SHED, "shed")             /* idle, and its descriptor was needed */ \
+	X(OVERFLOW, "over_limit")   /* at once, far over the connection limits */ \
+	X(STOP, "stop")             /* the server stops */
 
 enum close_reason {
 #define X(name, label) CLOSE_##name,
 	HTTP_CLOSES(X)
 #undef X
-	CLOSE_COUNT
+	    CLOSE_COUNT
 };
 
 int refuse_status(enum refuse why);

@@ -83,7 +83,7 @@ static bool value_safe(struct slice v)
 static bool name_reserved(struct slice name)
 {
 	return slice_eq_icase(name, SLICE("Content-Length")) || slice_eq_icase(name, SLICE("Transfer-Encoding")) ||
-	    slice_eq_icase(name, SLICE("Connection")) || slice_eq_icase(name, SLICE("Date"));
+	       slice_eq_icase(name, SLICE("Connection")) || slice_eq_icase(name, SLICE("Date"));
 }
 
 static struct answer_field *find_field(struct exch *x, const char *name)

@@ -294,7 +294,7 @@ void http_server_stop(struct http_server **sp, int64_t deadline)
 	atomic_store(&s->stopping, true);
 	listen_close(s);
 	wait_for_conns(s, deadline, false);
-	if (atomic_load(&s->n_conns) > 0)
+	if (atomic_load(&s->active) > 0)
 		LOG_WARN("requests are cut off at stop", LOG_STR("server", s->o.name),
 		    LOG_INT("requests", atomic_load(&s->active)));
 	wait_for_conns(s, CLOCK_NEVER, true);

@@ -26,8 +26,8 @@ struct stamp {
 struct tls {
 	struct http_tls_options o; /* strings borrowed */
 	pthread_mutex_t lock;
-	SSL_CTX *ctx;              /* under lock */
-	struct stamp *stamps;      /* certificate, key, client CAs; used by tls_watch alone */
+	SSL_CTX *ctx;         /* under lock */
+	struct stamp *stamps; /* certificate, key, client CAs; used by tls_watch alone */
 };
 
 /* ---- errors ------------------------------------------------------------ */
@@ -51,7 +51,7 @@ static enum err_code tls_error(struct err *err, const char *what, const char *pa
 
 /* ---- settings ---------------------------------------------------------- */
 
-static const SSL_CIPHER *find_cipher(const STACK_OF(SSL_CIPHER) *all, const char *name)
+static const SSL_CIPHER *find_cipher(const STACK_OF(SSL_CIPHER) * all, const char *name)
 {
 	CLEANUP(free_ptr) char *longer = xasprintf("%s_SHA256", name);
 
@@ -67,8 +67,8 @@ static const SSL_CIPHER *find_cipher(const STACK_OF(SSL_CIPHER) *all, const char
 }
 
 /* IANA names into the two lists that OpenSSL keeps, TLS 1.3 and older. */
-static void sort_ciphers(const struct http_tls_options *o, const STACK_OF(SSL_CIPHER) *all, struct buf *new,
-    struct buf *old)
+static void sort_ciphers(
+    const struct http_tls_options *o, const STACK_OF(SSL_CIPHER) * all, struct buf *new, struct buf *old)
 {
 	for (size_t i = 0; i < o->n_ciphers; i++) {
 		const SSL_CIPHER *c = find_cipher(all, o->ciphers[i]);
@@ -101,8 +101,8 @@ static enum err_code set_ciphers(SSL_CTX *ctx, const struct http_tls_options *o,
 	sk_SSL_CIPHER_free(all);
 	SSL_free(probe);
 	if (new.n == 0 && old.n == 0)
-		return err_set(err, ERR_INVALID, "none of the %zu configured cipher suites is offered by the TLS library",
-		    o->n_ciphers);
+		return err_set(err, ERR_INVALID,
+		    "none of the %zu configured cipher suites is offered by the TLS library", o->n_ciphers);
 	if (SSL_CTX_set_cipher_list(ctx, old.n > 0 ? buf_cstr(&old) : "DEFAULT") != 1 ||
 	    (new.n > 0 && SSL_CTX_set_ciphersuites(ctx, buf_cstr(&new)) != 1))
 		return err_set(err, ERR_INVALID, "the configured cipher suites cannot be used: %s", ssl_reason());
@@ -166,19 +166,19 @@ static enum err_code set_certificate(SSL_CTX *ctx, const struct http_tls_options
 	if (SSL_CTX_use_PrivateKey_file(ctx, o->key, SSL_FILETYPE_PEM) != 1)
 		return tls_error(err, "cannot load the key file", o->key);
 	if (SSL_CTX_check_private_key(ctx) != 1)
-		return err_set(err, ERR_INVALID, "the key in '%s' does not belong to the certificate in '%s': %s", o->key,
-		    o->certificate, ssl_reason());
+		return err_set(err, ERR_INVALID, "the key in '%s' does not belong to the certificate in '%s': %s",
+		    o->key, o->certificate, ssl_reason());
 	return ERR_OK;
 }
 
 static void set_behaviour(SSL_CTX *ctx)
 {
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	        SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_ENABLE_KTLS);
+	                             SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_ENABLE_KTLS);
 	/* Buffers of idle connections are given back; messages say by
 	 * themselves where they end, so an unexpected end is just an end. */
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-	        SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(
+	    ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	/* Sessions are in tickets that the clients keep, nothing is kept here. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
