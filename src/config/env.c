@@ -225,7 +225,7 @@ static struct node *override_value(struct override *o)
 		return n;
 	if (n && (n->type == NODE_SCALAR || (n->type == NODE_LIST && wants_list(o))))
 		return n;
-	if (n && n->type == NODE_NULL && text.p[0] != '#')
+	if (n && n->type == NODE_NULL && (slice_eq_cstr(text, "~") || slice_eq_icase(text, SLICE("null"))))
 		return n;
 	if (utf8_valid(text))
 		return node_scalar(o->arena, text, o->at);

@@ -22,6 +22,25 @@ static char *printable(struct arena *a, const char *s)
 	return copy;
 }
 
+/* `message` must live as long as the list. */
+static void append(
+    struct config_problems *p, enum config_severity severity, struct origin at, const char *key, const char *message)
+{
+	struct config_private_problems *priv = p->priv;
+
+	if (p->n == priv->cap) {
+		priv->cap = priv->cap ? priv->cap * 2 : 16;
+		p->v = xrealloc(p->v, priv->cap * sizeof(*p->v));
+	}
+	p->v[p->n++] = (struct config_problem){
+	    .severity = severity,
+	    .file = at.file ? printable(&priv->arena, at.file) : NULL,
+	    .line = at.line,
+	    .key = key && *key ? printable(&priv->arena, key) : NULL,
+	    .message = message,
+	};
+}
+
 void problem_add(
     struct config_problems *p, enum config_severity severity, struct origin at, const char *key, const char *fmt, ...)
 {
@@ -39,20 +58,10 @@ void problem_add(
 		priv->dropped++;
 		return;
 	}
-	if (p->n == priv->cap) {
-		priv->cap = priv->cap ? priv->cap * 2 : 16;
-		p->v = xrealloc(p->v, priv->cap * sizeof(*p->v));
-	}
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	p->v[p->n++] = (struct config_problem){
-	    .severity = severity,
-	    .file = at.file ? printable(&priv->arena, at.file) : NULL,
-	    .line = at.line,
-	    .key = key && *key ? printable(&priv->arena, key) : NULL,
-	    .message = printable(&priv->arena, msg),
-	};
+	append(p, severity, at, key, printable(&priv->arena, msg));
 }
 
 static int by_place(const void *x, const void *y)
@@ -74,8 +83,15 @@ static int by_place(const void *x, const void *y)
 
 void problem_sort(struct config_problems *p)
 {
+	size_t dropped = p->priv ? p->priv->dropped : 0;
+
 	if (p->n)
 		qsort(p->v, p->n, sizeof(*p->v), by_place);
+	if (dropped) {
+		p->priv->dropped = 0;
+		append(p, CONFIG_NOTE, (struct origin){NULL, 0}, NULL,
+		    config_printf(&p->priv->arena, "%zu further problems are not listed", dropped));
+	}
 }
 
 void config_problems_free(struct config_problems *p)

@@ -459,5 +459,5 @@ void read_config(struct reader *r, struct node *root, struct config *cfg)
 		if (item)
 			read_expand_shorthand(r->arena, k, &item->value);
 	}
-	read_section(r, key_root(), root, "", (char *)cfg);
+	read_section(r, key_root(), root->type == NODE_NULL ? NULL : root, "", (char *)cfg);
 }

@@ -80,19 +80,20 @@ static void escape(struct translation *t)
 	t->at += 2;
 }
 
-/* The content of a bracket expression as POSIX wants it: ']' first, '-' last,
- * no escapes. */
+/* The content of a bracket expression as POSIX wants it: no escapes, ']' first,
+ * '-' last, before it '^' and '[', which mean something in front of others. */
 struct bracket {
-	bool close, dash, caret;
+	bool close, open, caret, dash;
 	struct buf rest;
 };
 
 static void bracket_char(struct bracket *b, char c)
 {
 	b->close |= c == ']';
-	b->dash |= c == '-';
+	b->open |= c == '[';
 	b->caret |= c == '^';
-	if (!is_one_of(c, "]-^"))
+	b->dash |= c == '-';
+	if (!is_one_of(c, "][^-"))
 		buf_addc(&b->rest, c);
 }
 
@@ -161,13 +162,11 @@ static void bracket(struct translation *t)
 		else
 			p = bracket_item(t, &b, p);
 	}
-	if (!t->why && b.caret && !negated && !b.close && b.rest.n == 0) {
+	if (b.caret && !negated && !b.close && !b.open && b.rest.n == 0)
 		buf_adds(&t->out, b.dash ? "[-^]" : "\\^");
-	} else {
-		/* '.' '=' ':' right behind a '[' would begin a POSIX class */
-		buf_addf(&t->out, "[%s%s%s%s%s]", negated ? "^" : "", b.close ? "]" : "", buf_cstr(&b.rest),
-		    b.caret ? "^" : "", b.dash ? "-" : "");
-	}
+	else
+		buf_addf(&t->out, "[%s%s%s%s%s%s]", negated ? "^" : "", b.close ? "]" : "", buf_cstr(&b.rest),
+		    b.open ? "[" : "", b.caret ? "^" : "", b.dash ? "-" : "");
 	buf_free(&b.rest);
 	t->atom = true;
 	t->at = t->why ? t->at : p + 1;
