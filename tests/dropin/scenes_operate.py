@@ -17,7 +17,6 @@ WRONG = {
     "version quoted": GOOD.replace("0.1", "'0.1'"),
     "broken YAML": "version: 0.1\nstorage: [\n",
     "a list": "- version: 0.1\n",
-    "no storage": "version: 0.1\nhttp:\n  addr: 127.0.0.1:0\n",
     "two storage drivers": GOOD.replace("storage:\n", "storage:\n  inmemory: {}\n"),
     "unknown storage driver": "version: 0.1\nstorage:\n  nonsense: {}\n",
     "unknown log level": GOOD + "log:\n  level: loud\n",
@@ -82,7 +81,8 @@ def commands(s):
 def series(text):
     """The names and labels of the registry's own series."""
     found = re.findall(r"^(registry_\w+)(?:\{(.*)\})? ", text, re.M)
-    return sorted({name + "".join(" " + label for label in re.findall(r"(\w+)=", labels)) for name, labels in found})
+    return sorted({name + "".join(" " + label for label in sorted(re.findall(r"(\w+)=", labels)))
+                   for name, labels in found})
 
 
 @scene("debug", {"http": {"debug": {"addr": "@DEBUG@", "prometheus": {"enabled": True, "path": "/metrics"}}}})

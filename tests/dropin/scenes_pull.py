@@ -104,6 +104,13 @@ def blobs(s):
             s(f"{method} digest {what}", method, f"/v2/{repo}/blobs/{value}")
 
 
+LIST_TAGS = ["1.0", "V3", "_x", "a-b", "a.b", "a_b", "latest", "v1", "v10", "v2"]
+LIST_QUERIES = ["n=2", "n=1", "n=0", "n=-1", "n=abc", "n=", "n=1.5", "n=100", "n=1000", "n=1001", "n=1000000",
+                "n=99999999999999999999", "last=V3", "n=2&last=V3", "n=2&last=nosuch", "last=zzzz", "n=3&last=zzzz",
+                "n=2&n=3", "last=", "n=2&last=", "N=2", "n=%32", "last=a%2Fb", "n=10", "n=11", "n=2&last=a&foo=bar",
+                "last=a%zz"]
+
+
 @scene("lists")
 def lists(s):
     s("catalog, nothing pushed", "GET", "/v2/_catalog")
@@ -113,19 +120,16 @@ def lists(s):
     s("tags with only a blob", "GET", "/v2/only/blob/tags/list")
     manifest = push_image(s, "li/st", "v1")
     s("PUT by digest only", "PUT", "/v2/li/st/manifests/" + digest(manifest), manifest, {"Content-Type": SCHEMA2})
-    for tag in ("v2", "v10", "latest", "V3", "1.0", "_x", "a-b", "a.b", "a_b"):
+    for tag in (t for t in LIST_TAGS if t != "v1"):
         s(f"tag {tag}", "PUT", f"/v2/li/st/manifests/{tag}", manifest, {"Content-Type": SCHEMA2})
-    for repo in ("b", "a", "a/b", "a-b", "a.b", "z/y/x", "a/c", "a0", "a_b"):
+    # Names that a walk of the tree and the order of their bytes list alike; see catalog-order.
+    for repo in ("b", "a", "a/b", "z/y/x", "a/c", "a0", "a_b", "only/blob"):
         push_image(s, repo, "t")
     push_image(s, "untagged", digest(image(CONFIG_BLOB, [LAYER_A, LAYER_B])))
     s("tags with only a digest", "GET", "/v2/untagged/tags/list")
     for what, path in (("tags", "/v2/li/st/tags/list"), ("catalog", "/v2/_catalog")):
         s(what, "GET", path)
-        first = {"tags": "V3", "catalog": "a/b"}[what]
-        for query in ("n=2", "n=1", "n=0", "n=-1", "n=abc", "n=", "n=1.5", "n=100", "n=1000", "n=1001", "n=1000000",
-                      "n=99999999999999999999", f"last={first}", f"n=2&last={first}", "n=2&last=nosuch", "last=zzzz",
-                      "n=3&last=zzzz", "n=2&n=3", "last=", "n=2&last=", "N=2", "n=%32", "last=a%2Fb", "n=10", "n=11",
-                      "n=2&last=a&foo=bar", "last=a%zz"):
+        for query in LIST_QUERIES:
             s(f"{what}?{query}", "GET", f"{path}?{query}")
         page = s(f"{what}: first page", "GET", f"{path}?n=4")
         for i in range(3):
@@ -135,6 +139,16 @@ def lists(s):
     s("tags of an unknown repository", "GET", "/v2/no/where/tags/list")
     s("tags of a bad name", "GET", "/v2/Bad/tags/list")
     s("tags of a parent of repositories", "GET", "/v2/z/y/tags/list")
+
+
+@scene("catalog-order")
+def catalog_order(s):
+    push_blob(s, "only/blob", LAYER_A, "blob only")
+    for repo in ("a/b", "a-b", "a", "a.b", "a0"):
+        push_image(s, repo, "t")
+    s("catalog", "GET", "/v2/_catalog")
+    s("page", "GET", "/v2/_catalog?n=2")
+    s("page behind", "GET", "/v2/_catalog?n=2&last=a")
 
 
 @scene("catalog-maximum", {"catalog": {"maxentries": 5}})
