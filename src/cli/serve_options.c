@@ -67,12 +67,15 @@ static const char **texts(const struct config_regexes *list)
 	return v;
 }
 
-/* With neither list no URL is allowed, as in registry:2. */
+/* With neither list no URL is allowed, and without validation every one is, as
+ * in registry:2. */
 static void url_options(const struct config *cfg, struct serve_arrays *a, struct registry_options *out)
 {
 	const struct config_regexes *allow = &cfg->validation.manifests.urls.allow;
 	const struct config_regexes *deny = &cfg->validation.manifests.urls.deny;
 
+	if (cfg->validation.disabled)
+		return;
 	a->urls_allow = texts(allow);
 	a->urls_deny = texts(deny);
 	out->n_urls_allow = allow->n;

@@ -156,7 +156,8 @@ struct meta_referrers {
 	int64_t next; /* pass as `after` for the next page */
 };
 /* Manifests whose subject is `d`, in the order of their push, behind the cursor
- * `after` (0: from the start); artifact_type absent: all. An unknown
+ * `after` (0: from the start); artifact_type absent: all. At most limit of them,
+ * and as many as fit the 4 MiB of a manifest, but at least one. An unknown
  * repository or subject gives an empty list. */
 enum err_code meta_referrers(struct meta *m, struct slice repo, const struct digest *d, struct slice artifact_type,
     int64_t after, size_t limit, struct arena *a, struct meta_referrers *out, struct err *err) MUST_USE;

@@ -5,6 +5,10 @@
 #include "meta/meta.h"
 #include "meta/meta_priv.h"
 
+/* A page is an image index, and clients read no more than the 4 MiB that any
+ * manifest may have: what is left of them goes to its frame. */
+#define PAGE_BYTES (((size_t)4 << 20) - 4096)
+
 static enum err_code add(struct meta_referrers *out, size_t *cap, struct stmt *s, struct arena *a, struct err *err)
 {
 	out->descriptors = arena_place(a, out->descriptors, out->n, cap, sizeof(*out->descriptors));
@@ -21,13 +25,14 @@ static enum err_code add(struct meta_referrers *out, size_t *cap, struct stmt *s
 static enum err_code read_all(
     struct reading *r, size_t limit, struct arena *a, struct meta_referrers *out, struct err *err)
 {
-	size_t cap = 0;
+	size_t cap = 0, bytes = 0;
 	for (;;) {
 		bool row;
 		enum err_code rc = read_step(r, &row, err);
 		if (rc || !row)
 			return rc;
-		if (out->n == limit) {
+		bytes += stmt_col(r->stmt, 1).n + 1;
+		if (out->n == limit || (out->n > 0 && bytes > PAGE_BYTES)) {
 			out->more = true;
 			return ERR_OK;
 		}

@@ -27,7 +27,7 @@ def refused(tmp_path, text, env=None):
 @pytest.mark.parametrize("text, words", [
     ("", ["config.yml", "version"]),
     ("storage:\n  filesystem: {{}}\n", ["version"]),
-    ("version: 9.9\n", ["config.yml:1", "9.9"]),
+    ("version: 9.9\n", ["config.yml:1", "version", "0.1"]),
     (HEAD + "http:\n  adr: :5000\n", ["config.yml:6", "adr", "addr"]),
     (HEAD + "http:\n  addr: [1, 2]\n", ["config.yml:6", "http.addr"]),
     (HEAD + "http:\n  addr: 127.0.0.1:99999\n", ["addr", "99999"]),
