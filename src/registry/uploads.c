@@ -366,14 +366,19 @@ static void post_whole(struct call *c)
 		session_finish(c->r->sessions, &u.session);
 }
 
+/* What to hash with while the bytes come in, sha256 unless the client says
+ * otherwise; DIGEST_NONE after having answered that there is no such one. */
 static enum digest_alg wanted_algorithm(struct call *c)
 {
 	struct slice name;
-	enum digest_alg alg = DIGEST_NONE;
+	enum digest_alg alg;
 
-	if (http_query(c->req, "digest-algorithm", 0, &name))
-		alg = digest_alg_parse(name);
-	return alg == DIGEST_NONE ? DIGEST_SHA256 : alg;
+	if (!http_query(c->req, "digest-algorithm", 0, &name) || name.n == 0)
+		return DIGEST_SHA256;
+	alg = digest_alg_parse(name);
+	if (alg == DIGEST_NONE)
+		oci_fail_why(c->req, OCI_DIGEST_INVALID, "digest-algorithm must be sha256 or sha512");
+	return alg;
 }
 
 void upload_start(struct call *c)
@@ -391,6 +396,8 @@ void upload_start(struct call *c)
 		return;
 	}
 	row.alg = wanted_algorithm(c);
+	if (row.alg == DIGEST_NONE)
+		return;
 	uuid_random(row.id);
 	rc = storage_upload_create(c->r->o.storage, row.id, &bytes, &err);
 	if (rc == ERR_OK) {
