@@ -127,6 +127,14 @@ static bool zone(struct slice s, int64_t *offset)
 	return true;
 }
 
+static int days_in_month(int year, int month)
+{
+	static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return lengths[month - 1] + (month == 2 && leap);
+}
+
 bool clock_parse_rfc3339(struct slice s, int64_t *real)
 {
 	struct tm tm = {0};
@@ -141,6 +149,9 @@ bool clock_parse_rfc3339(struct slice s, int64_t *real)
 	    !field(s, 8, 2, 1, 31, &tm.tm_mday) || !field(s, 11, 2, 0, 23, &tm.tm_hour) ||
 	    !field(s, 14, 2, 0, 59, &tm.tm_min) || !field(s, 17, 2, 0, 60, &tm.tm_sec) || !fraction(&rest, &nanos) ||
 	    !zone(rest, &offset))
+		return false;
+	/* timegm would quietly make the second of March of the thirtieth of February. */
+	if (tm.tm_mday > days_in_month(tm.tm_year, tm.tm_mon))
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
@@ -163,6 +174,9 @@ static const struct {
     {"h", 3600 * CLOCK_S},
 };
 
+/* The magnitude of the longest duration, which only a negative one reaches. */
+#define DURATION_MAX ((uint64_t)1 << 63)
+
 static size_t count_digits(struct slice s)
 {
 	size_t n = 0;
@@ -172,37 +186,47 @@ static size_t count_digits(struct slice s)
 	return n;
 }
 
-/* One "<number><unit>" off the front of *s, added to *total. */
-static bool add_component(struct slice *s, int64_t *total)
+/* ".5" at the start of *s as 5 over 10; false when there are no digits and
+ * `needed`. Digits beyond what 63 bits hold change nothing. */
+static bool decimals(struct slice *s, bool needed, uint64_t *above, double *below)
 {
-	size_t whole = count_digits(*s), frac = 0;
-	uint64_t v = 0;
-	int64_t part;
+	size_t n;
 
-	if (whole && !slice_u64(slice_sub(*s, 0, whole), INT64_MAX, &v))
-		return false;
-	struct slice rest = slice_from(*s, whole), digits = SLICE_NONE;
-	if (rest.n && rest.p[0] == '.') {
-		frac = count_digits(slice_from(rest, 1));
-		digits = slice_sub(rest, 1, frac);
-		rest = slice_from(rest, 1 + frac);
+	*above = 0;
+	*below = 1;
+	if (s->n == 0 || s->p[0] != '.')
+		return !needed;
+	*s = slice_from(*s, 1);
+	n = count_digits(*s);
+	for (size_t i = 0; i < n && *above <= (INT64_MAX - 9) / 10; i++) {
+		*above = *above * 10 + (uint64_t)(s->p[i] - '0');
+		*below *= 10;
 	}
-	if (whole + frac == 0)
+	*s = slice_from(*s, n);
+	return n > 0 || !needed;
+}
+
+/* One "<number><unit>" off the front of *s, added to *total. */
+static bool add_component(struct slice *s, uint64_t *total)
+{
+	size_t whole = count_digits(*s);
+	uint64_t v = 0, above;
+	double below;
+
+	if (whole && !slice_u64(slice_sub(*s, 0, whole), DURATION_MAX, &v))
+		return false;
+	*s = slice_from(*s, whole);
+	if (!decimals(s, whole == 0, &above, &below))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		struct slice name = slice_cstr(units[i].name);
-		double scale = (double)units[i].ns;
 
-		if (!slice_starts(rest, name))
+		if (!slice_starts(*s, name))
 			continue;
-		if (__builtin_mul_overflow((int64_t)v, units[i].ns, &part))
-			return false;
-		for (size_t k = 0; k < digits.n; k++) {
-			scale /= 10;
-			part += (int64_t)((digits.p[k] - '0') * scale);
-		}
-		*s = slice_from(rest, name.n);
-		return !__builtin_add_overflow(*total, part, total);
+		*s = slice_from(*s, name.n);
+		return !__builtin_mul_overflow(v, (uint64_t)units[i].ns, &v) &&
+		       !__builtin_add_overflow(v, (uint64_t)((double)above * ((double)units[i].ns / below)), &v) &&
+		       !__builtin_add_overflow(*total, v, total) && *total <= DURATION_MAX;
 	}
 	return false;
 }
@@ -210,22 +234,21 @@ static bool add_component(struct slice *s, int64_t *total)
 bool clock_parse_duration(struct slice s, int64_t *out)
 {
 	bool negative = s.n && s.p[0] == '-';
-	int64_t total = 0;
-	uint64_t plain;
+	uint64_t total = 0;
 
 	if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
 		s = slice_from(s, 1);
-	if (slice_u64(s, INT64_MAX, &plain)) {
-		total = (int64_t)plain;
-	} else {
-		if (s.n == 0)
-			return false;
+	if (s.n == 0)
+		return false;
+	if (!slice_u64(s, DURATION_MAX, &total)) {
 		while (s.n) {
 			if (!add_component(&s, &total))
 				return false;
 		}
 	}
-	*out = negative ? -total : total;
+	if (total == DURATION_MAX && !negative)
+		return false;
+	*out = negative ? (int64_t)-total : (int64_t)total;
 	return true;
 }
 
@@ -241,7 +264,7 @@ const char *clock_duration(int64_t d, char out[CLOCK_TEXT])
 	else if (u < CLOCK_US)
 		snprintf(out, CLOCK_TEXT, "%s%lluns", sign, (unsigned long long)u);
 	else if (u < CLOCK_MS)
-		snprintf(out, CLOCK_TEXT, "%s%.12gus", sign, (double)u / CLOCK_US);
+		snprintf(out, CLOCK_TEXT, "%s%.12g\xC2\xB5s", sign, (double)u / CLOCK_US);
 	else if (u < CLOCK_S)
 		snprintf(out, CLOCK_TEXT, "%s%.12gms", sign, (double)u / CLOCK_MS);
 	else if (h)
