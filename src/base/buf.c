@@ -21,10 +21,7 @@ void buf_free(struct buf *b)
 
 void buf_clear(struct buf *b)
 {
-	b->n = 0;
-	b->err = 0;
-	if (b->p)
-		b->p[0] = '\0';
+	buf_truncate(b, 0);
 }
 
 bool buf_ok(const struct buf *b)
@@ -39,7 +36,7 @@ char *buf_reserve(struct buf *b, size_t n)
 
 	if (b->err)
 		return NULL;
-	if (n > b->max || b->n > b->max - n) {
+	if (n > b->max || b->n > b->max - n || b->n + n == SIZE_MAX) {
 		b->err = EOVERFLOW;
 		return NULL;
 	}
@@ -65,6 +62,15 @@ void buf_commit(struct buf *b, size_t n)
 	ASSERT(b->p && n < b->cap - b->n);
 	b->n += n;
 	b->p[b->n] = '\0';
+}
+
+void buf_truncate(struct buf *b, size_t n)
+{
+	ASSERT(n <= b->n);
+	b->n = n;
+	b->err = 0;
+	if (b->p)
+		b->p[n] = '\0';
 }
 
 void buf_consume(struct buf *b, size_t n)
@@ -105,6 +111,8 @@ void buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, ap);
+	if (n < 0 && !b->err)
+		b->err = EOVERFLOW; /* more than INT_MAX bytes */
 	at = n < 0 ? NULL : buf_reserve(b, (size_t)n);
 	if (at) {
 		vsnprintf(at, (size_t)n + 1, fmt, again);

@@ -42,6 +42,9 @@ void buf_add_urlenc(struct buf *b, struct slice s);
  * buf_commit(b, written). */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);
+/* Cuts back to the first n bytes and forgets an error, as if what was added
+ * behind them had never been. */
+void buf_truncate(struct buf *b, size_t n);
 /* Drops the first n bytes, moving the rest to the front. */
 void buf_consume(struct buf *b, size_t n);
 

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES ((size_t)64 * 1024)
+/* Longer values are cut, so that nobody makes a line vanish by a long one. */
+#define VALUE_MAX_BYTES ((size_t)4 * 1024)
 
 /* Written once by log_setup before threads start, read-only afterwards. */
 static struct log_options options = {.level = LOG_LVL_INFO, .format = LOG_FMT_TEXT, .fd = 2};
@@ -44,7 +46,7 @@ static bool needs_quotes(struct slice s)
 		char c = s.p[i];
 
 		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		        strchr("-._/@^+", c)))
+		        (c && strchr("-._/@^+", c))))
 			return true;
 	}
 	return false;
@@ -52,16 +54,20 @@ static bool needs_quotes(struct slice s)
 
 static void add_value(struct buf *b, const struct log_field *f)
 {
+	struct slice s = slice_sub(f->str, 0, VALUE_MAX_BYTES);
+
 	if (f->type == LOG_T_INT)
 		buf_addf(b, "%lld", (long long)f->num);
-	else if (options.format != LOG_FMT_TEXT || needs_quotes(f->str))
-		buf_add_json(b, f->str);
+	else if (options.format != LOG_FMT_TEXT || needs_quotes(s))
+		buf_add_json(b, s);
 	else
-		buf_add(b, f->str);
+		buf_add(b, s);
 }
 
 static void add_field(struct buf *b, const struct log_field *f)
 {
+	size_t before = b->n;
+
 	if (!f->name)
 		return;
 	if (options.format == LOG_FMT_TEXT) {
@@ -74,6 +80,9 @@ static void add_field(struct buf *b, const struct log_field *f)
 		buf_addc(b, ':');
 	}
 	add_value(b, f);
+	/* No room: the line goes without this field rather than not at all. */
+	if (!buf_ok(b))
+		buf_truncate(b, before);
 }
 
 static void add_str(struct buf *b, const char *name, const char *value)
@@ -123,7 +132,7 @@ static void write_line(const char *p, size_t n)
 void log_write(
     enum log_level level, const char *file, int line, const char *msg, const struct log_field *fields, size_t nfields)
 {
-	struct buf b = BUF_INIT(LINE_MAX_BYTES);
+	struct buf b = BUF_INIT(LINE_MAX_BYTES - 2);
 	int saved = errno;
 
 	add_head(&b, level, msg);
@@ -139,6 +148,7 @@ void log_write(
 		add_field(&b, &thread_fields[i]);
 	for (size_t i = 0; i < nfields; i++)
 		add_field(&b, &fields[i]);
+	b.max = LINE_MAX_BYTES; /* the two bytes kept back for the end */
 	buf_adds(&b, options.format == LOG_FMT_TEXT ? "\n" : "}\n");
 	if (buf_ok(&b))
 		write_line(b.p, b.n);
