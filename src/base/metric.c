@@ -142,14 +142,33 @@ double metric_get(const struct metric_value *v)
 	return from_bits(atomic_load_explicit(&v->bits, memory_order_relaxed));
 }
 
+#define NUMBER_TEXT 32
+
+/* The shortest text that reads back as the same number: a sum that grows must
+ * not look as if it stood still. */
+static const char *number(double d, char text[NUMBER_TEXT])
+{
+	if (isnan(d))
+		return "NaN";
+	if (isinf(d))
+		return d > 0 ? "+Inf" : "-Inf";
+	if (d == floor(d) && fabs(d) < 1e15) {
+		snprintf(text, NUMBER_TEXT, "%.0f", d);
+		return text;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, NUMBER_TEXT, "%.*g", digits, d);
+		if (strtod(text, NULL) == d)
+			break;
+	}
+	return text;
+}
+
 static void add_number(struct buf *out, double d)
 {
-	if (isinf(d))
-		buf_adds(out, d > 0 ? "+Inf" : "-Inf");
-	else if (d == floor(d) && fabs(d) < 1e15)
-		buf_addf(out, "%.0f", d);
-	else
-		buf_addf(out, "%.9g", d);
+	char text[NUMBER_TEXT];
+
+	buf_adds(out, number(d, text));
 }
 
 static void add_label(struct buf *out, bool *first, const char *name, const char *value)
@@ -193,12 +212,11 @@ static void add_histogram(struct buf *out, const struct metric_value *v)
 {
 	const double *le = v->family->buckets;
 	uint64_t total = 0;
-	char text[32];
+	char text[NUMBER_TEXT];
 
 	for (size_t i = 0; i < METRIC_MAX_BUCKETS && le[i] != 0; i++) {
 		total += atomic_load_explicit(&v->buckets[i], memory_order_relaxed);
-		snprintf(text, sizeof(text), "%.9g", le[i]);
-		add_sample(out, v, "_bucket", text, (double)total);
+		add_sample(out, v, "_bucket", number(le[i], text), (double)total);
 	}
 	total += atomic_load_explicit(&v->buckets[METRIC_MAX_BUCKETS], memory_order_relaxed);
 	add_sample(out, v, "_bucket", "+Inf", (double)total);
