@@ -56,7 +56,9 @@ void cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
 
 bool cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, int64_t mono_deadline)
 {
-	struct timespec ts = {.tv_sec = mono_deadline / CLOCK_S, .tv_nsec = mono_deadline % CLOCK_S};
+	/* The system refuses times before its clock's start; they have passed. */
+	int64_t at = mono_deadline > 0 ? mono_deadline : 0;
+	struct timespec ts = {.tv_sec = at / CLOCK_S, .tv_nsec = at % CLOCK_S};
 	int rc = pthread_cond_timedwait(c, m, &ts);
 
 	ASSERT(rc == 0 || rc == ETIMEDOUT);
@@ -111,15 +113,19 @@ int thread_start(pthread_t *t, const char *name, size_t stack, bool detached, vo
 	if (stack < (size_t)PTHREAD_STACK_MIN)
 		stack = (size_t)PTHREAD_STACK_MIN;
 	rc = pthread_attr_setstacksize(&attr, stack);
-	if (rc == 0 && detached)
-		rc = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (rc == 0) {
 		/* Signals belong to the main thread. */
 		sigfillset(&all);
 		PT_OK(pthread_sigmask(SIG_SETMASK, &all, &old));
-		rc = pthread_create(t ? t : &self, &attr, fn, arg);
-		if (rc == 0)
-			pthread_setname_np(t ? *t : self, name);
+		rc = pthread_create(&self, &attr, fn, arg);
+		if (rc == 0) {
+			/* Detached only now: one that has ended already could not be named. */
+			pthread_setname_np(self, name);
+			if (detached)
+				PT_OK(pthread_detach(self));
+			if (t)
+				*t = self;
+		}
 		PT_OK(pthread_sigmask(SIG_SETMASK, &old, NULL));
 	}
 	pthread_attr_destroy(&attr);
