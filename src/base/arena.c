@@ -15,11 +15,13 @@
 #define CHUNK_SIZE ((size_t)16 * 1024)
 #define ALIGN _Alignof(max_align_t)
 
+#ifndef ARENA_SEPARATE /* a test sets it, to see the chunks under the sanitizer as well */
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_SEPARATE 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define ARENA_SEPARATE 1
+#endif
 #endif
 #endif
 #ifndef ARENA_SEPARATE
@@ -112,7 +114,7 @@ void *arena_alloc(struct arena *a, size_t n)
 	a->used += n;
 	if (ARENA_SEPARATE || n > CHUNK_SIZE / 4)
 		return alloc_separate(a, n ? n : 1);
-	need = (n + ALIGN - 1) & ~(ALIGN - 1);
+	need = n ? (n + ALIGN - 1) & ~(ALIGN - 1) : ALIGN;
 	if (need > (size_t)(a->end - a->at)) {
 		struct arena_chunk *c = chunk_new(CHUNK_SIZE);
 
@@ -139,7 +141,7 @@ char *arena_strdup(struct arena *a, struct slice s)
 
 struct slice arena_copy(struct arena *a, struct slice s)
 {
-	char *d = arena_strdup(a, s);
+	char *d = s.p ? arena_strdup(a, s) : NULL;
 
 	return d ? slice_of(d, s.n) : SLICE_NONE;
 }

@@ -28,11 +28,12 @@ void arena_init(struct arena *a, size_t max);
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
 
-/* n zeroed bytes aligned for any type, or NULL. */
+/* n zeroed bytes aligned for any type, or NULL; never NULL because n is 0. */
 void *arena_alloc(struct arena *a, size_t n);
 /* A NUL-terminated copy, or NULL. */
 char *arena_strdup(struct arena *a, struct slice s);
-/* A copy as a slice; the absent slice on failure. */
+/* A copy as a slice, NUL-terminated; the absent slice on failure. The copy of
+ * the absent slice is absent. */
 struct slice arena_copy(struct arena *a, struct slice s);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

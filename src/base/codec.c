@@ -99,8 +99,12 @@ bool base64_decode(struct buf *out, struct slice in)
 	uint32_t acc = 0;
 	unsigned bits = 0;
 
-	for (int pad = 0; pad < 2 && in.n && in.p[in.n - 1] == '='; pad++)
-		in.n--;
+	/* Where there is padding it has to be the right one. */
+	if (in.n && in.p[in.n - 1] == '=') {
+		if (in.n % 4)
+			return false;
+		in.n -= in.p[in.n - 2] == '=' ? 2 : 1;
+	}
 	if (in.n % 4 == 1)
 		return false;
 	for (size_t i = 0; i < in.n; i++) {

@@ -17,8 +17,8 @@ bool hex_decode(struct slice in, void *out, size_t n) MUST_USE;
 void base64_encode(struct buf *out, const void *in, size_t n);
 /* URL alphabet without padding. */
 void base64url_encode(struct buf *out, const void *in, size_t n);
-/* Appends the decoded bytes; either alphabet, padding optional; false when
- * malformed (nothing is said about what was appended then). */
+/* Appends the decoded bytes; either alphabet, padding either right or absent;
+ * false when malformed (nothing is said about what was appended then). */
 bool base64_decode(struct buf *out, struct slice in) MUST_USE;
 
 /* %XX decoding of a URL path or query piece; '+' is a space when `form`. False

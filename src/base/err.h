@@ -44,7 +44,8 @@ enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
 /* From errno: picks the code (ENOENT -> ERR_NOT_FOUND, ENOSPC/EDQUOT ->
  * ERR_NO_SPACE, ENOMEM, EMFILE/ENFILE -> ERR_BUSY, ...), appends ": strerror". */
 enum err_code err_sys(struct err *err, int sys, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Puts "context: " in front of the message that is there. Returns err->code. */
+/* Puts "context: " in front of the message that is there. Returns err->code, or
+ * ERR_IO without an err: where that may be, return the code you have. */
 enum err_code err_context(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The name of a code, for logs: "not found". */
 const char *err_code_name(enum err_code code);

@@ -151,6 +151,24 @@ enum err_code fsys_mkdirs(const char *path, struct err *err)
 	return ERR_OK;
 }
 
+/* What can only be read from front to end: a pipe, a terminal. */
+static enum err_code read_stream(int fd, char *p, size_t n, size_t *got, struct err *err)
+{
+	*got = 0;
+	while (*got < n) {
+		ssize_t done = read(fd, p + *got, n - *got);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return err_sys(err, errno, "cannot read");
+		if (done == 0)
+			break;
+		*got += (size_t)done;
+	}
+	return ERR_OK;
+}
+
 enum err_code fsys_read_file(const char *path, size_t max, char **out, size_t *n, struct err *err)
 {
 	enum err_code rc;
@@ -165,12 +183,15 @@ enum err_code fsys_read_file(const char *path, size_t max, char **out, size_t *n
 	} else if (S_ISDIR(st.st_mode)) {
 		rc = err_set(err, ERR_INVALID, "cannot read %s: it is a directory", path);
 	} else {
-		/* Pipes and /proc files say 0, so the ceiling decides, not st_size. */
+		/* Pipes and files of /proc say 0, so the ceiling decides, not st_size. */
 		size_t room =
 		    S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max ? (size_t)st.st_size : max;
 
 		p = xmalloc(room + 2);
-		rc = fsys_read_all(fd, p, room + 1, 0, n, err);
+		if (S_ISREG(st.st_mode))
+			rc = fsys_read_all(fd, p, room + 1, 0, n, err);
+		else
+			rc = read_stream(fd, p, room + 1, n, err);
 		if (rc)
 			err_context(err, "%s", path);
 		else if (*n > max)
