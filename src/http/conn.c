@@ -68,18 +68,40 @@ static void conn_close(struct http_conn *c, enum close_reason why)
 
 /* ---- parking ----------------------------------------------------------- */
 
+#if defined(__SANITIZE_THREAD__)
+#define TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TSAN 1
+#endif
+#endif
+
+/* Lets the epoll set tell of one event. From there on another thread may own
+ * the connection, or have freed it. */
+static int arm(int ep, bool known, int fd, struct epoll_event *ev)
+{
+#ifdef TSAN
+	/* ThreadSanitizer knows only of an addition that it hands something over. */
+	if (known)
+		epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL);
+	known = false;
+#endif
+	return epoll_ctl(ep, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, ev);
+}
+
 /* Hands the connection back to the epoll set; the caller owns it no more. */
 static void conn_park(struct http_conn *c, enum conn_state as, int64_t deadline, uint32_t events)
 {
 	struct epoll_event ev = {.events = events | EPOLLONESHOT, .data.ptr = c};
-	int op = c->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int ep = c->srv->ep, fd = c->fd;
+	bool known = c->armed;
 
 	c->x = NULL;
 	c->armed = true;
 	c->parked_as = as;
 	atomic_store_explicit(&c->deadline, deadline, memory_order_relaxed);
 	atomic_store_explicit(&c->state, as, memory_order_release);
-	if (epoll_ctl(c->srv->ep, op, c->fd, &ev) != 0) {
+	if (arm(ep, known, fd, &ev) != 0) {
 		LOG_ERROR("a connection cannot be watched", LOG_INT("errno", errno));
 		atomic_store(&c->state, CONN_ACTIVE);
 		conn_close(c, CLOSE_READ);
