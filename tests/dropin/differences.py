@@ -531,6 +531,13 @@ differs(
                     "serve: key twice", "environment: a bad switch"], status=1))
 
 differs(
+    "Operation", "Serving without a configuration",
+    "`serve` without a file ends with status 1.",
+    "Serves on 127.0.0.1:5000, storing in `./data`.",
+    "To try it, and at the edge, nothing has to be written first.",
+    at("commands", "serve without a file", status="serves"))
+
+differs(
     "Operation", "No notifications",
     "Posts events to the endpoints of `notifications`.",
     "Does not start when there is an endpoint that is not `disabled`.",

@@ -88,7 +88,7 @@ class Stage:
             with open(os.path.join(self.directory, "other.yml"), "w") as f:
                 f.write(self.placed(config))
         status = server.exit_status(binary, [self.placed(a) for a in arguments],
-                                    {k: self.placed(v) for k, v in (env or {}).items()}, seconds)
+                                    {k: self.placed(v) for k, v in (env or {}).items()}, self.directory, seconds)
         status = status if status in (0, server.SERVES) else 1
         session.record(label, " ".join(arguments), {"status": status, "headers": {}, "body": None})
 

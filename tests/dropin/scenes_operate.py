@@ -51,11 +51,12 @@ ACCEPTED = {
 @scene("commands")
 def commands(s):
     for label, arguments in (("version", ["--version"]), ("version, short", ["-v"]), ("help", ["--help"]),
-                             ("help of serve", ["serve", "--help"]), ("serve without a file", ["serve"]),
+                             ("help of serve", ["serve", "--help"]),
                              ("garbage-collect without a file", ["garbage-collect"]),
                              ("garbage-collect, no such file", ["garbage-collect", "@DIR@/none.yml"]),
                              ("help of garbage-collect", ["garbage-collect", "--help"])):
         s.command(label, arguments, seconds=2)
+    s.command("serve without a file", ["serve"], env={"REGISTRY_HTTP_ADDR": "127.0.0.1:0"}, seconds=0.7)
     for label, config in WRONG.items():
         s.command(f"serve: {label}", ["serve", "@DIR@/other.yml" if config is not None else "@DIR@/none.yml"], config,
                   seconds=2)

@@ -40,8 +40,9 @@ class Server:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
         clean.update(env)
         with open(log_path, "ab") as log:
-            self.process = subprocess.Popen([binary, "serve", config_path], env=clean, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+            self.process = subprocess.Popen([binary, "serve", config_path], env=clean,
+                                            cwd=os.path.dirname(config_path), stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
 
     def wait_ready(self):
         end = time.monotonic() + START_TIMEOUT
@@ -73,12 +74,12 @@ class Server:
 SERVES = "serves"  # instead of an exit status
 
 
-def exit_status(binary, arguments, env, seconds=30):
-    """The exit status of a command; SERVES when it is still there after `seconds`."""
+def exit_status(binary, arguments, env, directory, seconds=30):
+    """The exit status of a command run in `directory`; SERVES when it is still there after `seconds`."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("REGISTRY_")}
     clean.update(env)
     try:
-        return subprocess.run([binary, *arguments], env=clean, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, timeout=seconds).returncode
+        return subprocess.run([binary, *arguments], env=clean, cwd=directory, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds).returncode
     except subprocess.TimeoutExpired:
         return SERVES
