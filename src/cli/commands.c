@@ -14,6 +14,9 @@ static const struct command_action config_actions[] = {
 
 static const struct command_option htpasswd_options[] = {
     {"-B", NULL, "bcrypt, which is what is made anyway; accepted because everybody types it."},
+    {"-5", NULL, "SHA-512 of crypt(3) instead of bcrypt."},
+    {"-2", NULL, "SHA-256 of crypt(3) instead of bcrypt."},
+    {"-r", "ROUNDS", "The rounds of -2 and -5, 1000 to 5000000."},
     {"-C", "COST", "The cost of bcrypt, 4 to 17 (default 10): each step doubles the time that a guess takes."},
     {"-b", NULL, "Takes the password from the command line, where other users of the machine can see it."},
     {"-i", NULL, "Reads the password from standard input, once and without asking."},
@@ -52,7 +55,8 @@ const struct command commands[] = {
         .summary = "Manage the users of an htpasswd file",
         .text =
             "Adds the user or changes the password, with the options of Apache's htpasswd as far as they make sense "
-            "for a registry. A running registry reads a changed file by itself.",
+            "for a registry; the exit status is that of Apache's htpasswd, too. A running registry reads a changed file by "
+            "itself.",
         .options = htpasswd_options},
     {.name = "version", .run = cmd_version, .operands = "", .summary = "Print the version", .text = ""},
     {.name = "help",

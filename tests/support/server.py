@@ -63,12 +63,13 @@ def environment(extra=None):
 class Server:
     """One process of the registry."""
 
-    def __init__(self, folder, config=None, env=None, port=None, wrapper=()):
+    def __init__(self, folder, config=None, env=None, port=None, wrapper=(), inherited=()):
         self.folder = pathlib.Path(folder)
         self.port = port or free_port()
         self.root = self.folder / "root"
         self.env = environment(env)
         self.wrapper = list(wrapper)
+        self.inherited = inherited
         self.process = None
         self.log = self.folder / "stderr.log"
         self.out = self.folder / "stdout.log"
@@ -102,7 +103,8 @@ class Server:
         with open(self.out, "ab") as out, open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.wrapper + [str(binary()), "serve", str(self.config_path)], cwd=self.folder,
-                stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=self.env, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=self.env, start_new_session=True,
+                pass_fds=self.inherited)
         return self
 
     def start(self):
