@@ -147,6 +147,8 @@ static enum err_code blob_row_present(struct meta_tx *tx, const struct meta_blob
 		    digest_format(&b->digest, text), (long long)row.size, (long long)size);
 	}
 	rc = row.id ? blob_row_arrived(tx, row.id, size, err) : blob_row_add(tx, &b->digest, size, id, err);
+	if (rc == ERR_OK && row.id)
+		rc = tx_gc_blob_arrived(tx, row.id, err);
 	if (rc == ERR_OK) {
 		tx->delta.blobs++;
 		tx->delta.blob_bytes += size;
@@ -154,6 +156,7 @@ static enum err_code blob_row_present(struct meta_tx *tx, const struct meta_blob
 	return rc;
 }
 
+/* Until a manifest needs it, the blob is a candidate. */
 static enum err_code link_add(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err)
 {
 	CLEANUP(stmt_end) struct stmt *s = NULL;
@@ -163,7 +166,8 @@ static enum err_code link_add(struct meta_tx *tx, int64_t repo, int64_t blob, st
 	stmt_int(s, 1, repo);
 	stmt_int(s, 2, blob);
 	stmt_int(s, 3, tx->now);
-	return stmt_done(s, err);
+	rc = stmt_done(s, err);
+	return rc ? rc : tx_gc_note_link(tx, repo, blob, err);
 }
 
 enum err_code meta_tx_blob_link(struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err)
@@ -232,5 +236,6 @@ enum err_code meta_tx_blob_unlink(struct meta_tx *tx, struct slice repo, const s
 		return rc;
 	stmt_int(s, 1, repo_id);
 	stmt_int(s, 2, blob.id);
-	return stmt_done(s, err);
+	rc = stmt_done(s, err);
+	return rc ? rc : tx_gc_note_link(tx, repo_id, blob.id, err);
 }

@@ -195,7 +195,8 @@ static enum err_code add_child(
 	stmt_int(s, 1, id);
 	stmt_digest(s, 2, child, packed);
 	stmt_int(s, 3, repo);
-	return stmt_done(s, err);
+	rc = stmt_done(s, err);
+	return rc ? rc : tx_gc_child_needed(tx, repo, child, err);
 }
 
 static enum err_code add_blob_ref(
@@ -213,7 +214,8 @@ static enum err_code add_blob_ref(
 	stmt_int(s, 2, blob);
 	stmt_int(s, 3, ref->kind);
 	stmt_int(s, 4, repo);
-	return stmt_done(s, err);
+	rc = stmt_done(s, err);
+	return rc ? rc : tx_gc_link_needed(tx, repo, blob, err);
 }
 
 static enum err_code store(
@@ -254,7 +256,7 @@ enum err_code meta_tx_manifest_put(struct meta_tx *tx, struct meta_manifest_put 
 		rc = tx_repo_list(tx, repo, err);
 	for (size_t i = 0; rc == ERR_OK && i < p->ntags; i++)
 		rc = tx_tag_set(tx, repo, p->tags[i], id, err);
-	return rc;
+	return rc ? rc : tx_gc_manifest_changed(tx, id, err);
 }
 
 /* ---- deleting ------------------------------------------------------------------- */
@@ -285,7 +287,9 @@ enum err_code meta_tx_manifest_delete(struct meta_tx *tx, struct slice repo, con
 		return rc;
 	if (!id)
 		return no_such_manifest(repo, d, err);
-	rc = by_manifest(tx, Q_TAGS_UNTAG, id, &tags, err);
+	rc = tx_gc_manifest_going(tx, repo_id, id, d, err);
+	if (rc == ERR_OK)
+		rc = by_manifest(tx, Q_TAGS_UNTAG, id, &tags, err);
 	if (rc == ERR_OK)
 		rc = by_manifest(tx, Q_MANIFEST_DELETE, id, &manifests, err);
 	if (rc)

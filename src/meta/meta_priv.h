@@ -94,6 +94,24 @@ enum err_code tx_blob_ensure(struct meta_tx *tx, const struct digest *d, int64_t
 enum err_code tx_tag_set(
     struct meta_tx *tx, int64_t repo, struct slice tag, int64_t manifest, struct err *err) MUST_USE;
 
+/* ---- candidates of the garbage collection (gc.c; the picture is in gc.h) ------------ */
+
+/* The repository may not need the blob; noted unless a manifest of it does. */
+enum err_code tx_gc_note_link(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err) MUST_USE;
+/* A manifest of the repository needs the blob now. */
+enum err_code tx_gc_link_needed(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err) MUST_USE;
+/* The bytes of the blob are here (again): they are not to be removed. */
+enum err_code tx_gc_blob_arrived(struct meta_tx *tx, int64_t blob, struct err *err) MUST_USE;
+/* An index of the repository lists this child now. */
+enum err_code tx_gc_child_needed(
+    struct meta_tx *tx, int64_t repo, const struct digest *child, struct err *err) MUST_USE;
+/* The manifest was stored or its tags changed: noted when nothing needs it,
+ * otherwise no candidate any more. */
+enum err_code tx_gc_manifest_changed(struct meta_tx *tx, int64_t manifest, struct err *err) MUST_USE;
+/* Before the rows of a manifest go: its blobs, children and referrers. */
+enum err_code tx_gc_manifest_going(
+    struct meta_tx *tx, int64_t repo, int64_t manifest, const struct digest *d, struct err *err) MUST_USE;
+
 /* ---- metrics (metrics.c) -------------------------------------------------------- */
 
 /* The instance whose totals the gauges show, until it is closed. */

@@ -103,8 +103,25 @@ static const char sqlite_1[] = "PRAGMA application_id = 0x42657274;"
                                " blobs INTEGER NOT NULL, blob_bytes INTEGER NOT NULL);"
                                "INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0);";
 
+/* Candidates; gc.h has the picture. Rows go with what they speak of. */
+static const char sqlite_2[] = "CREATE TABLE gc_link ("
+                               " repo_id INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,"
+                               " blob_id INTEGER NOT NULL REFERENCES blob (id) ON DELETE CASCADE,"
+                               " since INTEGER NOT NULL,"
+                               " PRIMARY KEY (repo_id, blob_id)) WITHOUT ROWID;"
+                               "CREATE INDEX gc_link_since ON gc_link (since);"
+                               "CREATE INDEX gc_link_blob ON gc_link (blob_id);"
+                               "CREATE TABLE gc_manifest ("
+                               " manifest_id INTEGER PRIMARY KEY REFERENCES manifest (id) ON DELETE CASCADE,"
+                               " reason INTEGER NOT NULL," /* enum meta_gc_reason */
+                               " since INTEGER NOT NULL);"
+                               "CREATE INDEX gc_manifest_since ON gc_manifest (reason, since);"
+                               "CREATE TABLE gc_file ("
+                               " blob_id INTEGER PRIMARY KEY REFERENCES blob (id));";
+
 static const struct migration migrations[] = {
     {1, "repositories, blobs, manifests, tags, uploads", {[ENGINE_SQLITE] = sqlite_1}},
+    {2, "candidates of the garbage collection", {[ENGINE_SQLITE] = sqlite_2}},
 };
 
 int migrations_newest(void)

@@ -100,6 +100,93 @@ static const struct query queries[Q_COUNT] = {
     [Q_UPLOADS_BEFORE] = {"UPLOADS_BEFORE",
         "SELECT id, repo, alg, started_at FROM upload WHERE started_at < $1 ORDER BY started_at, id LIMIT $2"},
 
+    /* -- garbage collection: candidates are noted with the time (`since`) -- */
+    [Q_GC_LINK_NOTE] = {"GC_LINK_NOTE",
+        "INSERT INTO gc_link (repo_id, blob_id, since) SELECT $1, $2, $3 WHERE NOT EXISTS"
+        " (SELECT 1 FROM manifest_blob WHERE blob_id = $2 AND repo_id = $1)"
+        " ON CONFLICT (repo_id, blob_id) DO UPDATE SET since = excluded.since",
+        {NULL}},
+    [Q_GC_LINK_DELETE] = {"GC_LINK_DELETE", "DELETE FROM gc_link WHERE repo_id = $1 AND blob_id = $2", {NULL}},
+    [Q_GC_LINK_SINCE] = {"GC_LINK_SINCE", "SELECT since FROM gc_link WHERE repo_id = $1 AND blob_id = $2", {NULL}},
+    [Q_GC_LINK_LOOK] = {"GC_LINK_LOOK",
+        "SELECT 1 FROM repository r CROSS JOIN blob b CROSS JOIN gc_link g"
+        " WHERE r.name = $1 AND b.digest = $2 AND g.repo_id = r.id AND g.blob_id = b.id",
+        {NULL}},
+    [Q_GC_LINK_TOUCH] = {"GC_LINK_TOUCH",
+        "UPDATE gc_link SET since = $1 WHERE repo_id = (SELECT id FROM repository WHERE name = $2)"
+        " AND blob_id = (SELECT id FROM blob WHERE digest = $3)",
+        {NULL}},
+    [Q_GC_LINKS_DUE] = {"GC_LINKS_DUE",
+        "SELECT g.repo_id, g.blob_id, b.digest, b.size FROM gc_link g CROSS JOIN blob b"
+        " WHERE g.since < $1 AND b.id = g.blob_id ORDER BY g.since LIMIT $2",
+        {NULL}},
+    [Q_GC_BLOB_REFERENCED] = {"GC_BLOB_REFERENCED",
+        "SELECT 1 FROM manifest_blob WHERE blob_id = $1 AND repo_id = $2 LIMIT 1", {NULL}},
+    [Q_GC_BLOB_LINKED] = {"GC_BLOB_LINKED", "SELECT 1 FROM repo_blob WHERE blob_id = $1 LIMIT 1",
+        {NULL}},
+    [Q_GC_BLOB_ABSENT] = {"GC_BLOB_ABSENT", "UPDATE blob SET size = NULL WHERE id = $1 AND size IS NOT NULL", {NULL}},
+    [Q_GC_BLOB_FORGET] = {"GC_BLOB_FORGET",
+        "DELETE FROM blob WHERE id = $1 AND size IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM manifest_blob WHERE blob_id = $1)"
+        " AND NOT EXISTS (SELECT 1 FROM repo_blob WHERE blob_id = $1)",
+        {NULL}},
+    [Q_GC_FILE_ADD] = {"GC_FILE_ADD", "INSERT INTO gc_file (blob_id) VALUES ($1) ON CONFLICT DO NOTHING", {NULL}},
+    [Q_GC_FILE_GET] = {"GC_FILE_GET", "SELECT 1 FROM gc_file WHERE blob_id = $1", {NULL}},
+    [Q_GC_FILE_DELETE] = {"GC_FILE_DELETE", "DELETE FROM gc_file WHERE blob_id = $1", {NULL}},
+    [Q_GC_FILES_DUE] = {"GC_FILES_DUE",
+        "SELECT 0, f.blob_id, b.digest, 0 FROM gc_file f CROSS JOIN blob b"
+        " WHERE b.id = f.blob_id ORDER BY f.blob_id LIMIT $1",
+        {NULL}},
+    [Q_GC_MANIFEST_NOTE] = {"GC_MANIFEST_NOTE",
+        "INSERT INTO gc_manifest (manifest_id, reason, since) VALUES ($1, $2, $3)"
+        " ON CONFLICT (manifest_id) DO UPDATE SET since = excluded.since",
+        {NULL}},
+    [Q_GC_MANIFEST_DELETE] = {"GC_MANIFEST_DELETE", "DELETE FROM gc_manifest WHERE manifest_id = $1", {NULL}},
+    [Q_GC_MANIFEST_SINCE] = {"GC_MANIFEST_SINCE", "SELECT since FROM gc_manifest WHERE manifest_id = $1", {NULL}},
+    [Q_GC_MANIFEST_LOOK] = {"GC_MANIFEST_LOOK",
+        "SELECT 1 FROM repository r CROSS JOIN manifest m CROSS JOIN gc_manifest g"
+        " WHERE r.name = $1 AND m.repo_id = r.id AND m.digest = $2 AND g.manifest_id = m.id",
+        {NULL}},
+    [Q_GC_MANIFEST_TOUCH] = {"GC_MANIFEST_TOUCH",
+        "UPDATE gc_manifest SET since = $1 WHERE manifest_id = (SELECT m.id FROM repository r CROSS JOIN manifest m"
+        " WHERE r.name = $2 AND m.repo_id = r.id AND m.digest = $3)",
+        {NULL}},
+    /* It has a tag, or an index of its repository lists it, or its subject is there. */
+    [Q_GC_MANIFEST_NEEDED] = {"GC_MANIFEST_NEEDED",
+        "SELECT 1 FROM manifest m WHERE m.id = $1 AND ("
+        "EXISTS (SELECT 1 FROM tag t WHERE t.manifest_id = m.id)"
+        " OR EXISTS (SELECT 1 FROM manifest_child c WHERE c.repo_id = m.repo_id AND c.digest = m.digest)"
+        " OR EXISTS (SELECT 1 FROM manifest s WHERE s.repo_id = m.repo_id AND s.digest = m.subject))",
+        {NULL}},
+    [Q_GC_MANIFESTS_DUE] = {"GC_MANIFESTS_DUE",
+        "SELECT m.id, m.digest, m.size, r.name FROM gc_manifest g CROSS JOIN manifest m CROSS JOIN repository r"
+        " WHERE g.reason = $1 AND g.since < $2 AND m.id = g.manifest_id AND r.id = m.repo_id"
+        " ORDER BY g.since LIMIT $3",
+        {NULL}},
+    [Q_GC_CHILD_NEEDED] = {"GC_CHILD_NEEDED",
+        "DELETE FROM gc_manifest WHERE manifest_id = (SELECT id FROM manifest WHERE repo_id = $1 AND digest = $2)",
+        {NULL}},
+    [Q_GC_NOTE_BLOBS_OF] = {"GC_NOTE_BLOBS_OF",
+        "INSERT INTO gc_link (repo_id, blob_id, since)"
+        " SELECT DISTINCT repo_id, blob_id, CAST($1 AS INTEGER) FROM manifest_blob WHERE manifest_id = $2"
+        " ON CONFLICT (repo_id, blob_id) DO UPDATE SET since = excluded.since",
+        {NULL}},
+    [Q_GC_NOTE_CHILDREN_OF] = {"GC_NOTE_CHILDREN_OF",
+        "INSERT INTO gc_manifest (manifest_id, reason, since)"
+        " SELECT m.id, 1, CAST($1 AS INTEGER) FROM manifest_child c CROSS JOIN manifest m"
+        " WHERE c.manifest_id = $2 AND m.repo_id = c.repo_id AND m.digest = c.digest"
+        " ON CONFLICT (manifest_id) DO UPDATE SET since = excluded.since",
+        {NULL}},
+    [Q_GC_NOTE_REFERRERS_OF] = {"GC_NOTE_REFERRERS_OF",
+        "INSERT INTO gc_manifest (manifest_id, reason, since)"
+        " SELECT id, 2, CAST($1 AS INTEGER) FROM manifest WHERE repo_id = $2 AND subject = $3"
+        " ON CONFLICT (manifest_id) DO UPDATE SET reason = excluded.reason, since = excluded.since",
+        {NULL}},
+    [Q_GC_COUNT_LINKS] = {"GC_COUNT_LINKS", "SELECT COUNT(*) FROM (SELECT 1 FROM gc_link LIMIT $1) q", {NULL}},
+    [Q_GC_COUNT_MANIFESTS] = {"GC_COUNT_MANIFESTS", "SELECT COUNT(*) FROM (SELECT 1 FROM gc_manifest LIMIT $1) q",
+        {NULL}},
+    [Q_GC_COUNT_FILES] = {"GC_COUNT_FILES", "SELECT COUNT(*) FROM (SELECT 1 FROM gc_file LIMIT $1) q", {NULL}},
+
     /* -- schema -- */
     [Q_MIGRATION_ADD] = {"MIGRATION_ADD",
         "INSERT INTO schema_migration (version, name, applied_at) VALUES ($1, $2, $3)"},

@@ -47,6 +47,8 @@ enum err_code tx_tag_set(struct meta_tx *tx, int64_t repo, struct slice tag, int
 		return rc;
 	if (!before)
 		return tag_add(tx, repo, tag, manifest, err);
+	if (before == manifest)
+		return ERR_OK;
 	CLEANUP(stmt_end) struct stmt *s = NULL;
 	rc = stmt_get(tx->conn, Q_TAG_MOVE, &s, err);
 	if (rc)
@@ -55,17 +57,20 @@ enum err_code tx_tag_set(struct meta_tx *tx, int64_t repo, struct slice tag, int
 	stmt_int(s, 2, tx->now);
 	stmt_int(s, 3, repo);
 	stmt_text(s, 4, tag);
-	return stmt_done(s, err);
+	rc = stmt_done(s, err);
+	return rc ? rc : tx_gc_manifest_changed(tx, before, err);
 }
 
 enum err_code meta_tx_tag_delete(struct meta_tx *tx, struct slice repo, struct slice tag, struct err *err)
 {
 	OBJ_CHECK(tx, META_TX_MAGIC);
-	int64_t repo_id, removed = 0;
+	int64_t repo_id, manifest = 0, removed = 0;
 	enum err_code rc = tx_repo_find(tx, repo, &repo_id, NULL, err);
+	if (rc == ERR_OK && repo_id)
+		rc = tag_get(tx, repo_id, tag, &manifest, err);
 	if (rc)
 		return rc;
-	if (repo_id) {
+	if (manifest) {
 		CLEANUP(stmt_end) struct stmt *s = NULL;
 		rc = stmt_get(tx->conn, Q_TAG_DELETE, &s, err);
 		if (rc)
@@ -81,5 +86,5 @@ enum err_code meta_tx_tag_delete(struct meta_tx *tx, struct slice repo, struct s
 		return err_set(
 		    err, ERR_NOT_FOUND, "tag %.*s is not in repository %.*s", SLICE_ARG(tag), SLICE_ARG(repo));
 	tx->delta.tags -= removed;
-	return ERR_OK;
+	return tx_gc_manifest_changed(tx, manifest, err);
 }

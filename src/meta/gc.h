@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gc.h - what may have become useless, and taking it back: the metadata half
+ * of the online garbage collection.
+ *
+ * Every write that can make something useless notes a candidate in the same
+ * transaction, with the time; every write that makes it useful again takes the
+ * note back. So the queues are as small as the garbage, whatever the size of
+ * the registry, and nothing is ever found by a walk:
+ *
+ *   link      may this repository still need this blob? Noted when a blob is
+ *             pushed or mounted before its manifest, when a manifest goes, and
+ *             when the link is deleted.
+ *   manifest  is this manifest still reachable? Noted when a tag moves away or
+ *             is deleted, when a manifest is pushed without a tag, when the
+ *             index it belongs to goes, and when its subject goes.
+ *   file      the record of a blob was taken back; its bytes are to be removed.
+ *
+ * A candidate is reviewed when it is older than the grace period of the caller,
+ * which a HEAD of the blob renews (meta_gc_touch_*). The review runs in the
+ * writer's transaction and looks at the references again, so a push that comes
+ * first keeps the blob, and one that comes second is told that it is missing.
+ * Bytes are removed by the caller, who holds the digests (storage.h) from
+ * before the review until they are gone, and then says so (meta_tx_gc_removed).
+ */
+#ifndef BERTH_META_GC_H
+#define BERTH_META_GC_H
+
+#include "meta/meta.h"
+
+/* Why a manifest is a candidate; kept in the database. */
+enum meta_gc_reason {
+	META_GC_UNTAGGED = 1, /* nothing names it any more */
+	META_GC_ORPHANED = 2  /* it refers to a subject that was deleted */
+};
+
+/* A blob and a repository that may not need it any more. */
+struct meta_gc_link {
+	int64_t repo_id, blob_id;
+	struct digest digest;
+	uint64_t size;
+	/* Out, of the review: */
+	bool removed; /* the repository no longer has it */
+	bool freed;   /* no repository has it: its bytes are to be removed */
+};
+struct meta_gc_links {
+	struct meta_gc_link *v;
+	size_t n;
+};
+/* Links noted before `before` (clock_real), oldest first. */
+enum err_code meta_gc_links_due(
+    struct meta *m, int64_t before, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err) MUST_USE;
+/* Looks at each again and takes back what no manifest of its repository needs.
+ * Those touched since `before` are left for later. */
+enum err_code meta_tx_gc_review_links(
+    struct meta_tx *tx, int64_t before, struct meta_gc_link *v, size_t n, struct err *err) MUST_USE;
+
+struct meta_gc_manifest {
+	int64_t id;
+	struct digest digest;
+	struct slice repo;
+	uint64_t size;
+	bool removed; /* out, of the review */
+};
+struct meta_gc_manifests {
+	struct meta_gc_manifest *v;
+	size_t n;
+};
+enum err_code meta_gc_manifests_due(struct meta *m, enum meta_gc_reason why, int64_t before, size_t limit,
+    struct arena *a, struct meta_gc_manifests *out, struct err *err) MUST_USE;
+/* Deletes those that have no tag, belong to no index of their repository, and
+ * have no subject there. Their blobs and children become candidates in turn. */
+enum err_code meta_tx_gc_review_manifests(
+    struct meta_tx *tx, int64_t before, struct meta_gc_manifest *v, size_t n, struct err *err) MUST_USE;
+
+/* Blobs whose record was taken back but whose bytes may still be there: after a
+ * review, and after a crash in the middle of one. */
+enum err_code meta_gc_files_due(
+    struct meta *m, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err) MUST_USE;
+/* Sets `freed` of those that are still to be removed: the blob may have been
+ * pushed again. Call it while holding the digests. */
+enum err_code meta_tx_gc_recheck_files(struct meta_tx *tx, struct meta_gc_link *v, size_t n, struct err *err) MUST_USE;
+/* The bytes of those with `freed` set are gone. */
+enum err_code meta_tx_gc_removed(struct meta_tx *tx, const struct meta_gc_link *v, size_t n, struct err *err) MUST_USE;
+
+/* Somebody was told that it is there and may count on it: renews its grace
+ * period, if it is a candidate. */
+enum err_code meta_gc_touch_blob(struct meta *m, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
+enum err_code meta_gc_touch_manifest(
+    struct meta *m, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
+
+/* How many candidates wait, for metrics: counted by an index, bounded by `max`. */
+struct meta_gc_queues {
+	uint64_t links, manifests, files;
+};
+enum err_code meta_gc_queues_get(struct meta *m, size_t max, struct meta_gc_queues *out, struct err *err) MUST_USE;
+
+#endif
