@@ -37,6 +37,8 @@ class Stage:
         self.port = server.free_port()
         self.debug_port = server.free_port()
         self.config = os.path.join(self.directory, "config.yml")
+        self.elsewhere = os.path.join(self.directory, "elsewhere")  # where commands are run
+        os.mkdir(self.elsewhere)
         scene.files(self.directory)
         with open(self.config, "w") as f:
             f.write(self.placed(yaml(scenes.merged(basic_config(self.port), scene.config))))
@@ -88,7 +90,8 @@ class Stage:
             with open(os.path.join(self.directory, "other.yml"), "w") as f:
                 f.write(self.placed(config))
         status = server.exit_status(binary, [self.placed(a) for a in arguments],
-                                    {k: self.placed(v) for k, v in (env or {}).items()}, self.directory, seconds)
+                                    {k: self.placed(v) for k, v in (env or {}).items()},
+                                    self.elsewhere, seconds)
         status = status if status in (0, server.SERVES) else 1
         session.record(label, " ".join(arguments), {"status": status, "headers": {}, "body": None})
 
