@@ -7,40 +7,9 @@
 /* Uploads whose hash is kept at once; beyond, the bytes are read back. */
 #define SESSIONS_MAX 4096
 
-static enum err_code compile(const char *const *patterns, size_t n, const char *key, regex_t **out, struct err *err)
-{
-	regex_t *v = n ? xcalloc(n, sizeof(*v)) : NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		int bad = regcomp(&v[i], patterns[i], REG_EXTENDED | REG_NOSUB);
-
-		if (bad) {
-			char why[128];
-
-			regerror(bad, &v[i], why, sizeof(why));
-			while (i > 0)
-				regfree(&v[--i]);
-			free(v);
-			return err_set(err, ERR_INVALID,
-			    "validation.manifests.urls.%s: '%s' is not a regular expression: %s", key, patterns[i],
-			    why);
-		}
-	}
-	*out = v;
-	return ERR_OK;
-}
-
-static void release(regex_t *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		regfree(&v[i]);
-	free(v);
-}
-
 enum err_code registry_new(const struct registry_options *o, struct registry **out, struct err *err)
 {
 	struct registry *r = xcalloc(1, sizeof(*r));
-	enum err_code rc;
 
 	r->magic = REGISTRY_MAGIC;
 	r->o = *o;
@@ -53,17 +22,6 @@ enum err_code registry_new(const struct registry_options *o, struct registry **o
 	if (!r->o.tags_max)
 		r->o.tags_max = 1000;
 	r->sessions = sessions_new(SESSIONS_MAX);
-	rc = compile(o->urls_allow, o->n_urls_allow, "allow", &r->urls_allow, err);
-	if (rc == ERR_OK) {
-		r->n_urls_allow = o->n_urls_allow;
-		rc = compile(o->urls_deny, o->n_urls_deny, "deny", &r->urls_deny, err);
-	}
-	if (rc == ERR_OK)
-		r->n_urls_deny = o->n_urls_deny;
-	if (rc) {
-		registry_free(&r);
-		return rc;
-	}
 	*out = r;
 	return ERR_OK;
 }
@@ -76,8 +34,6 @@ void registry_free(struct registry **rp)
 		return;
 	OBJ_CHECK(r, REGISTRY_MAGIC);
 	sessions_free(&r->sessions);
-	release(r->urls_allow, r->n_urls_allow);
-	release(r->urls_deny, r->n_urls_deny);
 	r->magic = 0;
 	free(r);
 	*rp = NULL;

@@ -2,6 +2,7 @@
 /* blobs.c - HEAD, GET and DELETE of /v2/<name>/blobs/<digest>. */
 #include "registry/registry_priv.h"
 #include "base/log.h"
+#include "meta/gc.h"
 
 static void fail_unknown(struct call *c, const struct digest *d)
 {
@@ -68,6 +69,13 @@ void blob_get(struct call *c)
 	}
 	if (!open_blob(c, &d, &known, &blob))
 		return;
+	/* Who only asks whether it is there will not upload it: it must not go
+	 * before the manifest has come. */
+	if (c->req->method == HTTP_HEAD && meta_gc_touch_blob(c->r->o.meta, c->name, &d, &err)) {
+		storage_close(&blob);
+		oci_fail_system(c->req, &err, "looking up the blob");
+		return;
+	}
 	digest_format(&d, text);
 	snprintf(etag, sizeof(etag), "\"%s\"", text);
 	http_header_set(c->req, "Docker-Content-Digest", slice_cstr(text));

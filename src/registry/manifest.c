@@ -59,6 +59,14 @@ static bool is_foreign(struct slice type)
 	return false;
 }
 
+/* A field that is there; null stands for none, as many encoders write it. */
+static const json_t *field(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+
+	return json_is_null(v) ? NULL : v;
+}
+
 static struct slice json_slice(const json_t *s)
 {
 	return json_is_string(s) ? slice_of(json_string_value(s), json_string_length(s)) : SLICE_NONE;
@@ -93,18 +101,18 @@ static bool is_generic(struct slice type)
 static enum err_code decide_type(struct parser *p, const json_t *root, struct slice content_type)
 {
 	struct slice type = slice_trim(slice_cut(&content_type, ';'));
-	const json_t *field = json_object_get(root, "mediaType");
-	struct slice inner = json_slice(field);
+	const json_t *media_type = field(root, "mediaType");
+	struct slice inner = json_slice(media_type);
 	const json_t *version = json_object_get(root, "schemaVersion");
 
-	if (field && !json_is_string(field))
+	if (media_type && !json_is_string(media_type))
 		return err_set(p->err, ERR_INVALID, "mediaType is not a string");
 	if (json_integer_value(version) == 1 && is_generic(type))
 		return find_type(p, slice_cstr(refused_types[0].type));
 	if (is_generic(type)) {
 		if (inner.n)
 			type = inner;
-		else if (json_object_get(root, "manifests"))
+		else if (field(root, "manifests"))
 			type = SLICE(MANIFEST_TYPE_INDEX);
 		else
 			type = slice_cstr(media_types[0].type);
@@ -122,8 +130,7 @@ static enum err_code decide_type(struct parser *p, const json_t *root, struct sl
 
 static enum err_code parse_digest_of(struct parser *p, const json_t *d, const char *what, struct digest *out)
 {
-	const json_t *field = json_object_get(d, "digest");
-	struct slice text = json_slice(field);
+	struct slice text = json_slice(json_object_get(d, "digest"));
 
 	if (!json_is_object(d))
 		return err_set(p->err, ERR_INVALID, "%s is not a descriptor", what);
@@ -144,10 +151,10 @@ static enum err_code parse_digest_of(struct parser *p, const json_t *d, const ch
 
 static enum err_code parse_urls(struct parser *p, const json_t *d, struct manifest_ref *info)
 {
-	const json_t *urls = json_object_get(d, "urls");
+	const json_t *urls = field(d, "urls");
 	size_t n = json_array_size(urls);
 
-	if (!urls || json_is_null(urls))
+	if (!urls)
 		return ERR_OK;
 	if (!json_is_array(urls))
 		return err_set(p->err, ERR_INVALID, "%.*s: urls is not a list", SLICE_ARG(info->what));
@@ -186,9 +193,11 @@ static enum err_code add_ref(struct parser *p, const json_t *d, enum meta_ref_ki
 	info->os = arena_copy(p->a, json_slice(json_object_get(platform, "os")));
 	info->architecture = arena_copy(p->a, json_slice(json_object_get(platform, "architecture")));
 	ref->kind = kind;
-	ref->required = !info->foreign;
 	p->m->nrefs++;
-	return parse_urls(p, d, info);
+	rc = parse_urls(p, d, info);
+	/* What is not here must at least say where it is. */
+	ref->required = !info->foreign || info->nurls == 0;
+	return rc;
 }
 
 static enum err_code add_list(struct parser *p, const json_t *root, const char *key, enum meta_ref_kind kind)
@@ -210,9 +219,9 @@ static enum err_code add_list(struct parser *p, const json_t *root, const char *
 /* Makes room for all references before the first is read. */
 static enum err_code make_room(struct parser *p, const json_t *root, const char *key)
 {
-	const json_t *list = json_object_get(root, key);
+	const json_t *list = field(root, key);
 
-	if (list && !json_is_array(list) && !json_is_null(list))
+	if (list && !json_is_array(list))
 		return err_set(p->err, ERR_INVALID, "%s is not a list", key);
 	p->room = json_array_size(list) + 1;
 	if (p->room > MANIFEST_MAX_REFS)
@@ -229,10 +238,10 @@ static enum err_code make_room(struct parser *p, const json_t *root, const char 
 
 static enum err_code parse_image(struct parser *p, const json_t *root)
 {
-	const json_t *config = json_object_get(root, "config");
+	const json_t *config = field(root, "config");
 	enum err_code rc;
 
-	if (json_object_get(root, "manifests"))
+	if (field(root, "manifests"))
 		return err_set(p->err, ERR_INVALID, "an image manifest must not have manifests");
 	if (!config)
 		return err_set(p->err, ERR_INVALID, "config is missing");
@@ -250,7 +259,7 @@ static enum err_code parse_index(struct parser *p, const json_t *root)
 {
 	enum err_code rc;
 
-	if (json_object_get(root, "config") || json_object_get(root, "layers"))
+	if (field(root, "config") || field(root, "layers"))
 		return err_set(p->err, ERR_INVALID, "an index must not have config or layers");
 	if (!json_is_array(json_object_get(root, "manifests")))
 		return err_set(p->err, ERR_INVALID, "manifests is missing or not a list");
@@ -258,34 +267,48 @@ static enum err_code parse_index(struct parser *p, const json_t *root)
 	return rc ? rc : add_list(p, root, "manifests", META_REF_CHILD);
 }
 
-static enum err_code parse_common(struct parser *p, const json_t *root)
+/* A map of strings, and kept where lists of referrers show it: one value of
+ * another type there would make the whole list unreadable to many clients. */
+static enum err_code parse_annotations(struct parser *p, json_t *annotations)
 {
-	const json_t *subject = json_object_get(root, "subject");
-	const json_t *annotations = json_object_get(root, "annotations");
-	const json_t *artifact = json_object_get(root, "artifactType");
+	CLEANUP(free_ptr) char *text = NULL;
+	const char *key;
+	json_t *value;
+
+	if (annotations && !json_is_object(annotations))
+		return err_set(p->err, ERR_INVALID, "annotations is not an object");
+	json_object_foreach(annotations, key, value)
+	{
+		if (!json_is_string(value))
+			return err_set(p->err, ERR_INVALID, "the annotation '%.200s' is not a string", key);
+	}
+	if (!p->m->has_subject || json_object_size(annotations) == 0)
+		return ERR_OK;
+	text = json_dumps(annotations, JSON_COMPACT);
+	if (!text)
+		return err_set(p->err, ERR_NO_MEMORY, "out of memory");
+	p->m->annotations = arena_copy(p->a, slice_cstr(text));
+	return ERR_OK;
+}
+
+static enum err_code parse_common(struct parser *p, json_t *root)
+{
+	const json_t *subject = field(root, "subject");
+	const json_t *artifact = field(root, "artifactType");
+	json_t *annotations = json_object_get(root, "annotations");
 	enum err_code rc = ERR_OK;
 
 	if (json_integer_value(json_object_get(root, "schemaVersion")) != 2)
 		return err_set(p->err, ERR_INVALID, "schemaVersion must be 2");
-	if (artifact && !json_is_string(artifact) && !json_is_null(artifact))
+	if (artifact && !json_is_string(artifact))
 		return err_set(p->err, ERR_INVALID, "artifactType is not a string");
 	if (json_string_length(artifact))
 		p->m->artifact_type = arena_copy(p->a, json_slice(artifact));
-	if (subject && !json_is_null(subject)) {
+	if (subject) {
 		p->m->has_subject = true;
 		rc = parse_digest_of(p, subject, "subject", &p->m->subject);
 	}
-	if (annotations && !json_is_object(annotations) && !json_is_null(annotations))
-		return err_set(p->err, ERR_INVALID, "annotations is not an object");
-	/* Only referrers are listed with their annotations. */
-	if (rc == ERR_OK && p->m->has_subject && json_object_size(annotations)) {
-		CLEANUP(free_ptr) char *text = json_dumps(annotations, JSON_COMPACT);
-
-		if (!text)
-			return err_set(p->err, ERR_NO_MEMORY, "out of memory");
-		p->m->annotations = arena_copy(p->a, slice_cstr(text));
-	}
-	return rc;
+	return rc ? rc : parse_annotations(p, json_is_null(annotations) ? NULL : annotations);
 }
 
 /* jansson recurses by depth and allocates by value: measured first. */

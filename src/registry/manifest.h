@@ -35,7 +35,7 @@ struct manifest {
 	struct slice artifact_type; /* absent: none */
 	bool has_subject;
 	struct digest subject;
-	struct meta_ref *refs;     /* all of them required unless foreign */
+	struct meta_ref *refs;     /* all of them required but foreign ones that have URLs */
 	struct manifest_ref *info; /* as many */
 	size_t nrefs;
 	struct slice annotations; /* JSON object text, absent: none */

@@ -2,7 +2,7 @@
 /* manifests.c - HEAD, GET, PUT and DELETE of /v2/<name>/manifests/<reference>. */
 #include "registry/manifest.h"
 #include "registry/registry_priv.h"
-#include "base/clock.h"
+#include "meta/gc.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -128,16 +128,24 @@ void manifest_get(struct call *c)
 		oci_fail_system(c->req, &err, "looking up the manifest");
 		return;
 	}
+	if (!payload && !ref.is_tag) {
+		/* An index that lists it may be about to be pushed. */
+		http_may_block(c->req);
+		if (meta_gc_touch_manifest(c->r->o.meta, c->name, &ref.digest, &err)) {
+			oci_fail_system(c->req, &err, "looking up the manifest");
+			return;
+		}
+	}
 	choose_child(c, &ref, payload, &m);
 	reply_manifest(c, &m);
 }
 
 /* ---- PUT: what a manifest must satisfy ----------------------------------------- */
 
-static bool any_matches(const regex_t *v, size_t n, const char *text)
+static bool any_matches(const regex_t *const *v, size_t n, const char *text)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (regexec(&v[i], text, 0, NULL, 0) == 0)
+		if (regexec(v[i], text, 0, NULL, 0) == 0)
 			return true;
 	}
 	return false;
@@ -151,9 +159,11 @@ static bool url_allowed(const struct registry *r, struct arena *a, struct slice 
 		return false;
 	if (!slice_starts_icase(url, SLICE("http://")) && !slice_starts_icase(url, SLICE("https://")))
 		return false;
-	if (any_matches(r->urls_deny, r->n_urls_deny, text))
+	if (any_matches(r->o.urls_deny, r->o.n_urls_deny, text))
 		return false;
-	return r->n_urls_allow == 0 || any_matches(r->urls_allow, r->n_urls_allow, text);
+	if (r->o.n_urls_allow == 0)
+		return r->o.n_urls_deny > 0; /* with neither list no URL is allowed, as in registry:2 */
+	return any_matches(r->o.urls_allow, r->o.n_urls_allow, text);
 }
 
 /* False after having answered. */

@@ -14,6 +14,8 @@
 #include "meta/meta.h"
 #include "storage/storage.h"
 
+#include <regex.h>
+
 struct registry;
 
 /* Which children of an index must be there when it is pushed. */
@@ -36,7 +38,9 @@ struct registry_options {
 	size_t catalog_max;                               /* largest n of the catalog; 0: 1000 */
 	size_t tags_max;                                  /* n of a tag list is clamped to it; 0: 1000 */
 	bool validation_disabled;                         /* store manifests without looking for what they name */
-	const char *const *urls_allow, *const *urls_deny; /* extended regular expressions */
+	/* Compiled expressions that URLs of layers must match, and must not match;
+	 * with neither no URL is allowed. */
+	const regex_t *const *urls_allow, *const *urls_deny;
 	size_t n_urls_allow, n_urls_deny;
 	enum registry_index_check index_check;
 	const struct registry_platform *platforms;
@@ -47,7 +51,7 @@ struct registry_options {
 	void *healthy_arg;
 };
 
-/* ERR_INVALID names the option that is wrong (a regular expression). */
+/* Makes the handler of these options. */
 enum err_code registry_new(const struct registry_options *o, struct registry **out, struct err *err) MUST_USE;
 void registry_free(struct registry **r);
 

@@ -11,15 +11,11 @@
 #include "registry/registry.h"
 #include "registry/session.h"
 
-#include <regex.h>
-
 struct registry {
 	uint32_t magic;
 #define REGISTRY_MAGIC 0x52656769
 	struct registry_options o;
 	struct sessions *sessions;
-	regex_t *urls_allow, *urls_deny; /* as many as the options say */
-	size_t n_urls_allow, n_urls_deny;
 };
 
 /* One request on its way through a handler. Parameters are those of the route:
