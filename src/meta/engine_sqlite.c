@@ -16,6 +16,7 @@
 #include "meta/meta.h"
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define APPLICATION_ID 0x42657274 /* as migrations.c sets it */
 #define READER_CACHE_KIB 1024
@@ -69,6 +70,44 @@ static enum err_code code_of_errno(int sys, enum err_code otherwise)
 	}
 }
 
+/* SQLite tries more than one way to open a file and reports the last: look at
+ * what is in the way. 0 when that is not clear. */
+static int open_reason(const char *path)
+{
+	char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+	if (slash)
+		slash[slash == dir] = '\0';
+	int sys = 0;
+	struct stat st;
+	if (access(slash ? dir : ".", W_OK | X_OK) < 0)
+		sys = errno;
+	else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		sys = EISDIR;
+	else if (access(path, R_OK | W_OK) < 0 && errno != ENOENT)
+		sys = errno;
+	free(dir);
+	return sys;
+}
+
+/* SQLite keeps errno with the file that failed, the log first; what the
+ * connection remembers is often that of a later call. */
+static int system_reason(const struct lite_engine *e, sqlite3 *db, int rc)
+{
+	int sys = 0;
+	if ((rc & 0xff) == SQLITE_CANTOPEN)
+		sys = open_reason(e->path);
+	if (!db || ((rc & 0xff) != SQLITE_IOERR && (rc & 0xff) != SQLITE_CANTOPEN))
+		return sys;
+	sqlite3_file *log = NULL;
+	if (!sys && sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log &&
+	    log->pMethods)
+		(void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &sys);
+	if (!sys)
+		(void)sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &sys);
+	return sys ? sys : sqlite3_system_errno(db);
+}
+
 enum err_code lite_fail(const struct lite_engine *e, sqlite3 *db, int rc, struct err *err, const char *doing)
 {
 	enum err_code code = ERR_IO;
@@ -80,22 +119,20 @@ enum err_code lite_fail(const struct lite_engine *e, sqlite3 *db, int rc, struct
 			break;
 		}
 	}
-	int sys = 0;
-	if (db && ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_FULL)) {
-		sys = sqlite3_system_errno(db);
+	char reason[128] = "";
+	int sys = system_reason(e, db, rc);
+	if (sys) {
+		char room[96];
+		snprintf(reason, sizeof(reason), "%s, ", strerror_r(sys, room, sizeof(room)));
 		code = code_of_errno(sys, code);
 		if (code == ERR_NO_SPACE)
 			advice = "free some space on its file system";
 	}
 	const char *why = db && sqlite3_extended_errcode(db) == rc ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
-	if (sys)
-		err_sys(
-		    err, sys, "metadata database %s: cannot %s: %s (SQLite %d); %s", e->path, doing, why, rc, advice);
-	else
-		err_set(
-		    err, code, "metadata database %s: cannot %s: %s (SQLite %d); %s", e->path, doing, why, rc, advice);
+	err_set(err, code, "metadata database %s: cannot %s: %s (%sSQLite %d); %s", e->path, doing, why, reason, rc,
+	    advice);
 	if (err)
-		err->code = code;
+		err->sys = sys;
 	return code;
 }
 

@@ -38,6 +38,21 @@ static int checkpoint(struct lite_engine *e, sqlite3 *db)
 	return rc;
 }
 
+/* A connection finds out that there is a log only when it reads. */
+static enum err_code open_and_read(struct lite_engine *e, sqlite3 **out, struct err *err)
+{
+	enum err_code code = lite_open_db(e, out, err);
+	if (code)
+		return code;
+	int rc = sqlite3_exec(*out, "PRAGMA cache_size = -64; SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		return ERR_OK;
+	code = lite_fail(e, *out, rc, err, "read it");
+	sqlite3_close_v2(*out);
+	*out = NULL;
+	return code;
+}
+
 static bool wait_wanted(struct lite_engine *e)
 {
 	mutex_lock(&e->lock);
@@ -55,7 +70,7 @@ static void *checkpointer(void *arg)
 	sqlite3 *db = NULL;
 	while (wait_wanted(e)) {
 		struct err err;
-		if (!db && lite_open_db(e, &db, &err) != ERR_OK) {
+		if (!db && open_and_read(e, &db, &err) != ERR_OK) {
 			LOG_WARN("metadata checkpoint failed", LOG_STR("err", err.msg));
 			continue;
 		}

@@ -86,17 +86,19 @@ static enum err_code flush_totals(struct conn *c, const struct delta *d, struct 
 }
 
 /* Runs one item inside the transaction. An error returned is one of the whole
- * transaction; that of the item alone is in the item. */
+ * transaction; that of the item alone is in the item. A lone item needs no mark:
+ * when it fails there is nothing to keep. */
 static enum err_code run_item(struct writer *w, struct item *it, struct delta *sum, struct err *err)
 {
-	enum err_code rc = conn_mark(w->conn, err);
+	bool alone = w->n == 1;
+	enum err_code rc = alone ? ERR_OK : conn_mark(w->conn, err);
 	if (rc)
 		return rc;
 	struct meta_tx tx = {.magic = META_TX_MAGIC, .conn = w->conn, .now = clock_real()};
 	struct err own = {ERR_OK, 0, ""};
 	it->rc = it->fn(&tx, it->arg, &own);
 	if (it->rc == ERR_OK) {
-		rc = conn_unmark(w->conn, err);
+		rc = alone ? ERR_OK : conn_unmark(w->conn, err);
 		if (rc == ERR_OK)
 			delta_add(sum, &tx.delta);
 		return rc;
@@ -107,7 +109,7 @@ static enum err_code run_item(struct writer *w, struct item *it, struct delta *s
 		*err = own;
 		return it->rc;
 	}
-	return conn_undo(w->conn, err);
+	return alone ? ERR_OK : conn_undo(w->conn, err);
 }
 
 /* Returns how many items were dealt with; the others keep their place. */
