@@ -14,6 +14,7 @@
 #include "cli/serve.h"
 #include "cli/systemd.h"
 #include "http/access.h"
+#include "jobs/gc.h"
 #include "jobs/purge.h"
 
 extern char **environ;
@@ -34,6 +35,7 @@ struct serve {
 	struct health *health;
 	struct registry *registry;
 	struct purge *purge;
+	struct gc *gc;
 	struct debug debug;
 	struct http_server *main_server, *debug_server;
 };
@@ -90,6 +92,7 @@ static void register_metrics(void)
 	registry_metrics_register();
 	health_metrics_register();
 	purge_metrics_register();
+	gc_metrics_register();
 }
 
 static enum err_code open_database(struct serve *s, struct err *err)
@@ -121,6 +124,15 @@ static enum err_code open_registry(struct serve *s, struct err *err)
 	return registry_new(&o, &s->registry, err);
 }
 
+static enum err_code start_gc(struct serve *s, struct err *err)
+{
+	struct gc_options o = {.meta = s->meta, .storage = s->storage, .interval = s->cfg->berth.gc.interval};
+
+	serve_gc_rules(s->cfg, &o.rules);
+	o.rules.gentle = true;
+	return gc_start(&o, &s->gc, err);
+}
+
 static enum err_code start_jobs(struct serve *s, struct err *err)
 {
 	struct purge_options o = {.age = s->cfg->storage.maintenance.uploadpurging.age,
@@ -131,8 +143,11 @@ static enum err_code start_jobs(struct serve *s, struct err *err)
 	    .arg = s->registry};
 	enum err_code code = health_start(s->health, err);
 
-	if (code != ERR_OK || !s->cfg->storage.maintenance.uploadpurging.enabled ||
-	    s->cfg->storage.maintenance.readonly.enabled)
+	if (code != ERR_OK || s->cfg->storage.maintenance.readonly.enabled)
+		return code;
+	if (s->cfg->berth.gc.enabled && (code = start_gc(s, err)) != ERR_OK)
+		return code;
+	if (!s->cfg->storage.maintenance.uploadpurging.enabled)
 		return code;
 	return purge_start(&o, &s->purge, err);
 }
@@ -215,6 +230,7 @@ static void stop(struct serve *s, int64_t drain)
 	if (s->debug_server)
 		http_server_stop(&s->debug_server, clock_mono() + DEBUG_DRAIN);
 	purge_stop(&s->purge);
+	gc_stop(&s->gc);
 	health_free(&s->health);
 	registry_free(&s->registry);
 	auth_free(&s->auth);

@@ -12,13 +12,14 @@
 #include "cli/debug.h"
 #include "config/config.h"
 #include "http/server.h"
+#include "jobs/gc.h"
 #include "registry/registry.h"
 
 /* Arrays that the options of other modules borrow; each is free()d at the end. */
 struct serve_arrays {
 	struct log_field *log_fields;
 	struct http_field *headers;
-	const char **urls_allow, **urls_deny;
+	const regex_t **urls_allow, **urls_deny;
 	struct registry_platform *platforms;
 };
 void serve_arrays_free(struct serve_arrays *a);
@@ -37,5 +38,8 @@ void serve_add_health(const struct config *cfg, struct storage *storage, struct 
 
 /* Is the address, as http_server_address gives it, reachable from this machine only? */
 bool serve_is_local(const char *address);
+
+/* berth.gc as the collector takes it. */
+void serve_gc_rules(const struct config *cfg, struct gc_rules *out);
 
 #endif

@@ -57,35 +57,24 @@ enum err_code serve_open_auth(const struct config *cfg, struct auth **out, struc
 	UNREACHABLE("auth type");
 }
 
-/* The texts of the expressions, n of them. */
-static const char **texts(const struct config_regexes *list)
+/* Pointers to the compiled expressions, n of them. */
+static const regex_t **expressions(const struct config_regexes *list)
 {
-	const char **v = xcalloc(list->n + 1, sizeof(*v));
+	const regex_t **v = xcalloc(list->n + 1, sizeof(*v));
 
 	for (size_t i = 0; i < list->n; i++)
-		v[i] = list->v[i].text;
+		v[i] = &list->v[i].re;
 	return v;
 }
 
-/* With neither list no URL is allowed, and without validation every one is, as
- * in registry:2. */
 static void url_options(const struct config *cfg, struct serve_arrays *a, struct registry_options *out)
 {
-	const struct config_regexes *allow = &cfg->validation.manifests.urls.allow;
-	const struct config_regexes *deny = &cfg->validation.manifests.urls.deny;
-
-	if (cfg->validation.disabled)
-		return;
-	a->urls_allow = texts(allow);
-	a->urls_deny = texts(deny);
-	out->n_urls_allow = allow->n;
-	out->n_urls_deny = deny->n;
-	if (allow->n == 0 && deny->n == 0) {
-		a->urls_allow[0] = "^$";
-		out->n_urls_allow = 1;
-	}
+	a->urls_allow = expressions(&cfg->validation.manifests.urls.allow);
+	a->urls_deny = expressions(&cfg->validation.manifests.urls.deny);
 	out->urls_allow = a->urls_allow;
 	out->urls_deny = a->urls_deny;
+	out->n_urls_allow = cfg->validation.manifests.urls.allow.n;
+	out->n_urls_deny = cfg->validation.manifests.urls.deny.n;
 }
 
 static void index_options(const struct config *cfg, struct serve_arrays *a, struct registry_options *out)
@@ -224,4 +213,13 @@ bool serve_is_local(const char *address)
 
 	return slice_starts(s, SLICE("127.")) || slice_starts(s, SLICE("[::1]:")) || slice_starts(s, SLICE("/")) ||
 	       slice_starts(s, SLICE("@"));
+}
+
+void serve_gc_rules(const struct config *cfg, struct gc_rules *out)
+{
+	*out = (struct gc_rules){
+	    .grace = cfg->berth.gc.grace,
+	    .untagged = cfg->berth.gc.untagged ? cfg->berth.gc.untaggedafter : GC_NEVER,
+	    .referrers = cfg->berth.gc.referrers,
+	};
 }

@@ -234,6 +234,13 @@ struct config {
 		struct {
 			const char *path; /* never NULL */
 		} database;
+		struct {
+			bool enabled;
+			int64_t grace, interval;
+			bool untagged;
+			int64_t untaggedafter;
+			bool referrers;
+		} gc;
 	} berth;
 
 	struct config_private *priv;

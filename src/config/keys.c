@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "config/internal.h"
 
+#include <string.h>
+
 #define AT(field) offsetof(struct config, field)
 #define ITEM(type, field) offsetof(struct config_##type, field)
 
@@ -350,6 +352,20 @@ const struct config_key config_keys[] = {
 	{"berth.database.path", KEY_STRING, .at = AT(berth.database.path),
 	 .derived = "`berth/berth.db` in `storage.filesystem.rootdirectory`",
 	 .doc = "File of the metadata database. Must be on a local disk."},
+	{"berth.gc", KEY_SECTION, .doc = "The garbage collection, which runs while the registry serves."},
+	{"berth.gc.enabled", KEY_BOOL, .at = AT(berth.gc.enabled), .preset = "true",
+	 .doc = "Collect in the background. `berth gc` works either way."},
+	{"berth.gc.grace", KEY_DURATION, .at = AT(berth.gc.grace), .preset = "1h",
+	 .doc = "What became useless stays this long, and longer when a client asks for it. It must be longer than "
+	        "the push of an image takes."},
+	{"berth.gc.interval", KEY_DURATION, .at = AT(berth.gc.interval), .preset = "1m", .min = CLOCK_S,
+	 .doc = "Time between two runs. A run without garbage costs next to nothing."},
+	{"berth.gc.untagged", KEY_BOOL, .at = AT(berth.gc.untagged), .preset = "false",
+	 .doc = "Remove manifests without a tag, unless an index lists them or they refer to a subject that is there."},
+	{"berth.gc.untaggedafter", KEY_DURATION, .at = AT(berth.gc.untaggedafter), .preset = "168h",
+	 .doc = "With `berth.gc.untagged`: how long they stay."},
+	{"berth.gc.referrers", KEY_BOOL, .at = AT(berth.gc.referrers), .preset = "true",
+	 .doc = "Remove signatures, SBOMs and other referrers without a tag when their subject was deleted."},
 };
 /* clang-format on */
 
