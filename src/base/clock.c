@@ -144,8 +144,7 @@ bool clock_parse_rfc3339(struct slice s, int64_t *real)
 	if (s.n < 20 || s.p[4] != '-' || s.p[7] != '-' || (s.p[10] != 'T' && s.p[10] != 't') || s.p[13] != ':' ||
 	    s.p[16] != ':')
 		return false;
-	/* Years whose nanoseconds fit into 64 bits. */
-	if (!field(s, 0, 4, 1678, 2261, &tm.tm_year) || !field(s, 5, 2, 1, 12, &tm.tm_mon) ||
+	if (!field(s, 0, 4, 1677, 2262, &tm.tm_year) || !field(s, 5, 2, 1, 12, &tm.tm_mon) ||
 	    !field(s, 8, 2, 1, 31, &tm.tm_mday) || !field(s, 11, 2, 0, 23, &tm.tm_hour) ||
 	    !field(s, 14, 2, 0, 59, &tm.tm_min) || !field(s, 17, 2, 0, 60, &tm.tm_sec) || !fraction(&rest, &nanos) ||
 	    !zone(rest, &offset))
@@ -155,8 +154,14 @@ bool clock_parse_rfc3339(struct slice s, int64_t *real)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	*real = ((int64_t)timegm(&tm) - offset) * CLOCK_S + nanos;
-	return true;
+	/* The first and the last of these years fit into 64 bits in part only. */
+	*real = (int64_t)timegm(&tm) - offset;
+	if (*real < 0) {
+		/* A second up and its nanoseconds down, or the very first would not fit. */
+		*real += 1;
+		nanos -= CLOCK_S;
+	}
+	return !__builtin_mul_overflow(*real, CLOCK_S, real) && !__builtin_add_overflow(*real, nanos, real);
 }
 
 /* Units of Go's durations, the longer spelling first where one starts the other. */
