@@ -31,7 +31,7 @@ void buf_add(struct buf *b, struct slice s);
 void buf_addc(struct buf *b, char c);
 void buf_adds(struct buf *b, const char *s);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vaddf(struct buf *b, const char *fmt, va_list ap);
+void buf_vaddf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void buf_addu(struct buf *b, uint64_t v);
 /* A JSON string literal with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void buf_add_json(struct buf *b, struct slice s);
