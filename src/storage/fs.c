@@ -62,6 +62,14 @@ static enum err_code not_here(const struct digest *d, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "blob %s is not in the storage", digest_format(d, text));
 }
 
+/* What stands at the path of a blob is a file, or the tree was tampered with. */
+static enum err_code check_file(const struct stat *st, const char *path, struct err *err)
+{
+	if (S_ISREG(st->st_mode))
+		return ERR_OK;
+	return err_set(err, ERR_CORRUPT, "%s is not a file", path);
+}
+
 static enum err_code fs_stat_blob(struct storage *s, const struct digest *d, uint64_t *size, struct err *err)
 {
 	char path[FS_PATH];
@@ -74,13 +82,14 @@ static enum err_code fs_stat_blob(struct storage *s, const struct digest *d, uin
 		return err_sys(err, errno, "cannot stat %s", path);
 	}
 	*size = (uint64_t)st.st_size;
-	return ERR_OK;
+	return check_file(&st, path, err);
 }
 
 static enum err_code fs_open_blob(struct storage *s, const struct digest *d, struct storage_blob *out, struct err *err)
 {
 	char path[FS_PATH];
 	struct stat st;
+	enum err_code rc;
 
 	fs_path_blob(fs_of(s)->root, d, path);
 	out->fd = fsys->open(path, O_RDONLY, 0);
@@ -89,9 +98,11 @@ static enum err_code fs_open_blob(struct storage *s, const struct digest *d, str
 			return not_here(d, err);
 		return err_sys(err, errno, "cannot open %s", path);
 	}
-	if (fsys->fstat(out->fd, &st) != 0) {
-		enum err_code rc = err_sys(err, errno, "cannot stat %s", path);
-
+	if (fsys->fstat(out->fd, &st) != 0)
+		rc = err_sys(err, errno, "cannot stat %s", path);
+	else
+		rc = check_file(&st, path, err);
+	if (rc) {
 		fsys->close(out->fd);
 		out->fd = -1;
 		return rc;
@@ -163,25 +174,42 @@ static bool is_dot(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/* The next entry, or NULL at the end and after an error, which is in *rc: a
+ * walk that breaks off must not look complete. */
+static struct dirent *next_entry(DIR *d, const char *dir, enum err_code *rc, struct err *err)
+{
+	struct dirent *e;
+
+	errno = 0;
+	e = readdir(d);
+	if (!e && errno)
+		*rc = err_sys(err, errno, "cannot list %s", dir);
+	return e;
+}
+
 /* Visits the blobs below one two-digit directory. */
 static enum err_code walk_prefix(struct walk *w, enum digest_alg alg, const char *dir, struct err *err)
 {
+	enum err_code rc = ERR_OK;
 	struct dirent *e;
 	DIR *d = fsys->opendir(dir);
 
 	if (!d)
 		return errno == ENOTDIR ? ERR_OK : err_sys(err, errno, "cannot list %s", dir);
-	while (!w->stop && (e = readdir(d))) {
+	while (!rc && !w->stop && (e = next_entry(d, dir, &rc, err))) {
 		struct digest digest = {.alg = alg};
 		uint64_t size;
 
 		if (!hex_decode(slice_cstr(e->d_name), digest.bytes, digest_size(alg)))
 			continue;
-		if (fs_stat_blob(&w->fs->base, &digest, &size, NULL) == ERR_OK)
+		rc = fs_stat_blob(&w->fs->base, &digest, &size, err);
+		if (rc == ERR_OK)
 			w->stop = !w->each(&digest, size, w->arg);
+		else if (rc == ERR_NOT_FOUND || rc == ERR_CORRUPT)
+			rc = ERR_OK; /* removed meanwhile, or never a blob */
 	}
 	closedir(d);
-	return ERR_OK;
+	return rc;
 }
 
 static enum err_code walk_algorithm(struct walk *w, enum digest_alg alg, struct err *err)
@@ -193,7 +221,7 @@ static enum err_code walk_algorithm(struct walk *w, enum digest_alg alg, struct 
 
 	if (!d)
 		return errno == ENOENT ? ERR_OK : err_sys(err, errno, "cannot list %s", path);
-	while (!rc && !w->stop && (e = readdir(d))) {
+	while (!rc && !w->stop && (e = next_entry(d, path, &rc, err))) {
 		if (is_dot(e->d_name) || strlen(e->d_name) != 2)
 			continue;
 		if (snprintf(prefix, sizeof(prefix), "%s/%s", path, e->d_name) < (int)sizeof(prefix))
@@ -236,6 +264,8 @@ static enum err_code upload_new(
 		enum err_code rc = err_sys(err, errno, "cannot stat upload %s", path);
 
 		fsys->close(fd);
+		if (flags & O_CREAT)
+			fsys->unlink(path);
 		return rc;
 	}
 	u = xcalloc(1, sizeof(*u));
@@ -265,9 +295,10 @@ static enum err_code fs_upload_write(struct storage_upload *base, const void *p,
 	if (rc) {
 		/* Bytes behind the size would be taken for received ones after a
 		 * restart; where even this fails, the digest check catches it. */
-		if (fsys->ftruncate(u->fd, (off_t)base->size) != 0)
-			return err_context(err, "upload %s may have a torn end", u->id);
-		return err_context(err, "upload %s", u->id);
+		bool torn = fsys->ftruncate(u->fd, (off_t)base->size) != 0;
+
+		err_context(err, "upload %s%s", u->id, torn ? " (may have a torn end)" : "");
+		return rc;
 	}
 	base->size += n;
 	if (base->size - u->flushed >= WRITEBACK_STEP) {
@@ -306,11 +337,21 @@ static enum err_code make_prefix(struct fs *fs, const struct digest *d, struct e
 	rc = fsys_mkdirs(fs_path_prefix(fs->root, d, path), err);
 	if (rc)
 		return rc;
-	/* It may have been made by somebody who died before the sync. */
+	/* They may have been made by somebody who died before the sync. */
 	rc = fsys_sync_dir(fs_path_algorithm(fs->root, d->alg, path), err);
+	if (rc == ERR_OK)
+		rc = fsys_sync_dir(fs_path_blobs(fs->root, path), err);
 	if (rc == ERR_OK)
 		atomic_fetch_or_explicit(bits, bit, memory_order_release);
 	return rc;
+}
+
+/* Somebody took the two-digit directory away while we thought it was there. */
+static enum err_code remake_prefix(struct fs *fs, const struct digest *d, struct err *err)
+{
+	atomic_fetch_and_explicit(
+	    &fs->prefixes[d->alg][d->bytes[0] >> 3], (uint8_t) ~(1U << (d->bytes[0] & 7)), memory_order_release);
+	return make_prefix(fs, d, err);
 }
 
 /* Renames the synced upload to its digest. The blob's directory may be removed
@@ -322,8 +363,16 @@ static enum err_code place(struct fs *fs, const char *from, const struct digest 
 	fs_path_blob_dir(fs->root, d, dir);
 	fs_path_blob(fs->root, d, to);
 	for (int tries = 0; tries < 16; tries++) {
-		if (fsys->mkdir(dir, 0777) != 0 && errno != EEXIST)
-			return err_sys(err, errno, "cannot create directory %s", dir);
+		enum err_code rc;
+
+		if (fsys->mkdir(dir, 0777) != 0 && errno != EEXIST) {
+			if (errno != ENOENT)
+				return err_sys(err, errno, "cannot create directory %s", dir);
+			rc = remake_prefix(fs, d, err);
+			if (rc)
+				return rc;
+			continue;
+		}
 		if (fsys->rename(from, to) == 0)
 			return ERR_OK;
 		if (errno != ENOENT)
@@ -340,10 +389,14 @@ static enum err_code fs_upload_commit(struct storage_upload **base, const struct
 	enum err_code rc;
 
 	fs_path_upload(fs->root, u->id, from);
-	if (fsys->fsync(u->fd) != 0)
+	if (fsys->fsync(u->fd) != 0) {
 		rc = err_sys(err, errno, "cannot sync %s", from);
-	else
+		/* The kernel forgets pages it could not write and a second sync
+		 * would succeed without them: these bytes cannot be had any more. */
+		fsys->unlink(from);
+	} else {
 		rc = make_prefix(fs, d, err);
+	}
 	if (rc == ERR_OK)
 		rc = place(fs, from, d, err);
 	if (rc == ERR_OK)
@@ -368,13 +421,14 @@ static enum err_code fs_upload_list(
     struct storage *s, bool (*each)(const char *, int64_t, void *), void *arg, struct err *err)
 {
 	char dir[FS_PATH], path[FS_PATH];
+	enum err_code rc = ERR_OK;
 	struct dirent *e;
 	bool go_on = true;
 	DIR *d = fsys->opendir(fs_path_uploads(fs_of(s)->root, dir));
 
 	if (!d)
 		return err_sys(err, errno, "cannot list %s", dir);
-	while (go_on && (e = readdir(d))) {
+	while (go_on && (e = next_entry(d, dir, &rc, err))) {
 		struct stat st;
 
 		if (!uuid_valid(slice_cstr(e->d_name)) ||
@@ -383,7 +437,7 @@ static enum err_code fs_upload_list(
 		go_on = each(e->d_name, st.st_mtim.tv_sec * CLOCK_S + st.st_mtim.tv_nsec, arg);
 	}
 	closedir(d);
-	return ERR_OK;
+	return rc;
 }
 
 /* ---- the store ------------------------------------------------------------ */
@@ -488,6 +542,8 @@ enum err_code storage_fs_open(const char *root, struct storage **out, struct err
 	struct fs *fs;
 	enum err_code rc;
 
+	if (!*root)
+		return err_set(err, ERR_INVALID, "the path of the storage directory is empty");
 	if (strlen(root) > FS_ROOT_MAX)
 		return err_set(
 		    err, ERR_TOO_LARGE, "the path of the storage directory is longer than %d bytes", FS_ROOT_MAX);
@@ -504,7 +560,8 @@ enum err_code storage_fs_open(const char *root, struct storage **out, struct err
 		rc = try_writing(fs, err);
 	if (rc) {
 		fs_free(&fs->base);
-		return err_context(err, "storage directory %s cannot be used", root);
+		err_context(err, "storage directory %s cannot be used", root);
+		return rc;
 	}
 	*out = &fs->base;
 	return ERR_OK;

@@ -121,8 +121,10 @@ enum err_code storage_upload_read(
     struct storage_upload *u, uint64_t at, void *p, size_t n, size_t *got, struct err *err) MUST_USE;
 /* Makes the bytes the blob `d`, durably, and ends the upload; *u becomes NULL.
  * The caller has verified that they hash to d. A blob that is there already is
- * replaced by the same bytes, which heals a damaged one. On failure the upload
- * stays, closed. */
+ * replaced by the same bytes, which heals a damaged one. On failure the handle
+ * is closed and the upload stays, unless its bytes could not be synced: then
+ * they are lost and it is removed. A failure after that may leave the blob in
+ * its place, whole, but not durably. */
 enum err_code storage_upload_commit(struct storage_upload **u, const struct digest *d, struct err *err) MUST_USE;
 /* Lets go of the handle; the upload stays and can be opened again. */
 void storage_upload_close(struct storage_upload **u);
