@@ -459,3 +459,14 @@ def test_a_finished_request_is_a_line_of_the_debug_log(serve):
     for word in ("level=debug", "http.request.method=GET", "http.request.uri=/v2/none/tags/list",
                  "http.response.status=404", "http.request.id="):
         assert word in line
+
+
+def test_expressions_for_urls_are_those_of_go(serve):
+    _, client = serve({"validation": {"manifests": {"urls": {"allow": [r"(?i)^https?://LAYERS\d+[.]example/"]}}}})
+    config = content.config_bytes()
+    client.push_blob("a/b", config)
+    for url, status in (("https://layers7.example/1", 201), ("https://layersx.example/1", 400)):
+        value = json.loads(content.image(config, []))
+        value["layers"] = [content.descriptor(
+            b"elsewhere", "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", urls=[url])]
+        assert client.put_manifest("a/b", "v1", json.dumps(value).encode()).status_code == status, url
