@@ -27,6 +27,23 @@ static const struct command_option htpasswd_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct command_option gc_options[] = {
+    {"-d, --dry-run", NULL, "Shows what would be removed and changes nothing."},
+    {"-m, --untagged", NULL,
+        "Removes manifests without a tag too, unless an index lists them or their subject is there."},
+    {"-n, --now", NULL,
+        "Does not wait for the grace period. A push under way may fail then and has to be repeated; no image is damaged."},
+    {"-q, --quiet", NULL, "Prints nothing but errors."},
+    {NULL, NULL, NULL},
+};
+
+static const struct command_option garbage_collect_options[] = {
+    {"-d, --dry-run", NULL, "Shows what would be removed and changes nothing."},
+    {"-m, --delete-untagged", NULL, "Removes manifests without a tag too."},
+    {"-q, --quiet", NULL, "Prints nothing but errors."},
+    {NULL, NULL, NULL},
+};
+
 const struct command commands[] = {
     {.name = "serve",
         .run = cmd_serve,
@@ -48,6 +65,17 @@ const struct command commands[] = {
         .text = "Works on FILE, else on the file that REGISTRY_CONFIGURATION_PATH names, else on the defaults; the "
                 "environment is applied as `serve` does it.",
         .actions = config_actions},
+    {.name = "gc",
+        .run = cmd_gc,
+        .operands = "[OPTION]... [CONFIG]",
+        .files = true,
+        .summary = "Remove what nobody needs any more",
+        .text =
+            "Removes blobs that no manifest needs any more and referrers whose subject was deleted, once they have been "
+            "useless for berth.gc.grace. A running registry does that by itself every berth.gc.interval; this "
+            "command makes it do so now, and shows what goes. Pushes and pulls go on meanwhile. Without a running "
+            "registry the command works on its directory.",
+        .options = gc_options},
     {.name = "htpasswd",
         .run = cmd_htpasswd,
         .operands = "[OPTION]... [FILE] USER [PASSWORD]",
@@ -67,8 +95,9 @@ const struct command commands[] = {
     {.name = "garbage-collect",
         .run = cmd_garbage_collect,
         .operands = "[OPTION]... [CONFIG]",
-        .summary = "Not offered: nothing is removed by this command",
-        .text = "",
+        .summary = "Collect garbage as registry:2's command of this name does",
+        .text = "Like `gc --now`, with the options of registry:2.",
+        .options = garbage_collect_options,
         .files = true,
         .hidden = true},
 };

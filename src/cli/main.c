@@ -49,17 +49,6 @@ int cmd_version(int argc, char **argv)
 	return print(&out);
 }
 
-int cmd_garbage_collect(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	fprintf(stderr,
-	    "%s: garbage-collect is not offered: this version keeps the bytes of deleted blobs.\n"
-	    "Nothing was changed. Remove the command from scripts that stop the registry for it.\n",
-	    program);
-	return EXIT_FAILED;
-}
-
 /* What `help` makes instead of a text for people: the build calls these. */
 static const struct {
 	const char *option;
