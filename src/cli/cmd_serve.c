@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fsys.h"
 #include "cli/command.h"
+#include "cli/control.h"
 #include "cli/process.h"
 #include "cli/serve.h"
 #include "cli/systemd.h"
@@ -36,6 +37,7 @@ struct serve {
 	struct registry *registry;
 	struct purge *purge;
 	struct gc *gc;
+	struct control control;
 	struct debug debug;
 	struct http_server *main_server, *debug_server;
 };
@@ -126,11 +128,16 @@ static enum err_code open_registry(struct serve *s, struct err *err)
 
 static enum err_code start_gc(struct serve *s, struct err *err)
 {
-	struct gc_options o = {.meta = s->meta, .storage = s->storage, .interval = s->cfg->berth.gc.interval};
+	struct gc_options o = {.meta = s->meta, .storage = s->storage};
+	enum err_code code;
 
+	if (s->cfg->berth.gc.enabled && !s->cfg->storage.maintenance.readonly.enabled)
+		o.interval = s->cfg->berth.gc.interval;
 	serve_gc_rules(s->cfg, &o.rules);
 	o.rules.gentle = true;
-	return gc_start(&o, &s->gc, err);
+	code = gc_start(&o, &s->gc, err);
+	s->control = (struct control){.cfg = s->cfg, .gc = s->gc};
+	return code ? code : control_start(&s->control, err);
 }
 
 static enum err_code start_jobs(struct serve *s, struct err *err)
@@ -143,11 +150,10 @@ static enum err_code start_jobs(struct serve *s, struct err *err)
 	    .arg = s->registry};
 	enum err_code code = health_start(s->health, err);
 
-	if (code != ERR_OK || s->cfg->storage.maintenance.readonly.enabled)
-		return code;
-	if (s->cfg->berth.gc.enabled && (code = start_gc(s, err)) != ERR_OK)
-		return code;
-	if (!s->cfg->storage.maintenance.uploadpurging.enabled)
+	if (code == ERR_OK)
+		code = start_gc(s, err);
+	if (code != ERR_OK || !s->cfg->storage.maintenance.uploadpurging.enabled ||
+	    s->cfg->storage.maintenance.readonly.enabled)
 		return code;
 	return purge_start(&o, &s->purge, err);
 }
@@ -230,6 +236,7 @@ static void stop(struct serve *s, int64_t drain)
 	if (s->debug_server)
 		http_server_stop(&s->debug_server, clock_mono() + DEBUG_DRAIN);
 	purge_stop(&s->purge);
+	control_stop(&s->control);
 	gc_stop(&s->gc);
 	health_free(&s->health);
 	registry_free(&s->registry);
@@ -328,8 +335,7 @@ static int serve(const struct config *cfg)
 
 /* ---- the command ---------------------------------------------------------------------- */
 
-/* Everything that was found in the configuration, errors or not. */
-static void show_problems(const struct config_problems *problems)
+void serve_show_problems(const struct config_problems *problems)
 {
 	CLEANUP(buf_free) struct buf out = BUF_INIT(TEXT_MAX);
 
@@ -352,7 +358,7 @@ int cmd_serve(int argc, char **argv)
 	if (argc > 2)
 		return usage_error("serve", "serve takes one configuration file, not %d", argc - 1);
 	cfg = config_load(argc > 1 ? argv[1] : NULL, environ, &problems);
-	show_problems(&problems);
+	serve_show_problems(&problems);
 	if (!cfg)
 		fprintf(stderr, "berth: nothing was started: the configuration has %zu %s\n", problems.errors,
 		    problems.errors == 1 ? "error" : "errors");

@@ -55,6 +55,7 @@ int cmd_config(int argc, char **argv);
 int cmd_htpasswd(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
+int cmd_gc(int argc, char **argv);
 int cmd_garbage_collect(int argc, char **argv);
 
 /* What the table is turned into (help.c, man.c, complete.c). */

@@ -39,6 +39,9 @@ void serve_add_health(const struct config *cfg, struct storage *storage, struct 
 /* Is the address, as http_server_address gives it, reachable from this machine only? */
 bool serve_is_local(const char *address);
 
+/* Everything that was found in the configuration, errors or not, on stderr. */
+void serve_show_problems(const struct config_problems *problems);
+
 /* berth.gc as the collector takes it. */
 void serve_gc_rules(const struct config *cfg, struct gc_rules *out);
 

@@ -118,6 +118,8 @@ void http_reply(struct http_req *req, int status, struct slice body);
  * nothing; http_stream_ok tells whether it is worth going on. */
 void http_stream_begin(struct http_req *req, int status);
 void http_stream_write(struct http_req *req, struct slice part);
+/* Writes are gathered; this sends what there is, for a client that watches. */
+void http_stream_flush(struct http_req *req);
 bool http_stream_ok(const struct http_req *req);
 void http_stream_end(struct http_req *req);
 

@@ -332,6 +332,14 @@ void http_stream_write(struct http_req *req, struct slice part)
 	stream_flush(x, part);
 }
 
+void http_stream_flush(struct http_req *req)
+{
+	struct exch *x = exch_of(req);
+
+	if (x->stage == ANSWER_STREAM && !x->failed)
+		stream_flush(x, SLICE_NONE);
+}
+
 bool http_stream_ok(const struct http_req *req)
 {
 	struct exch *x = exch_of(req);

@@ -9,7 +9,7 @@
  * transactions, a few at a time, with pauses as long as the work between them.
  *
  * gc_run is one run, for a command on a registry that does not serve; gc_start
- * keeps a thread that runs at an interval and when asked to.
+ * keeps a thread that runs at an interval.
  */
 #ifndef BERTH_JOBS_GC_H
 #define BERTH_JOBS_GC_H
@@ -58,19 +58,18 @@ struct gc_options {
 	struct meta *meta;
 	struct storage *storage;
 	struct gc_rules rules; /* of the runs at an interval */
-	int64_t interval;
+	int64_t interval;      /* 0: only gc_run_now */
 };
 
 /* Starts the thread. */
 enum err_code gc_start(const struct gc_options *o, struct gc **out, struct err *err) MUST_USE;
-/* Ends the run under way after its batch, and the thread; *gc becomes NULL. */
+/* Ends the run under way after its batch, and the thread; *gc becomes NULL. No
+ * gc_run_now may be under way. */
 void gc_stop(struct gc **gc);
-/* Asks for a run by these rules, beside those at an interval; ERR_BUSY when one
- * that was asked for waits already. Returns at once. */
-enum err_code gc_ask(struct gc *gc, const struct gc_rules *rules, struct err *err) MUST_USE;
-/* The run under way, or the last one; `running` says which. Runs that were
- * asked for are numbered from 1 in *number, 0: none was. */
-void gc_status(struct gc *gc, struct gc_report *out, bool *running, uint64_t *number, struct err *last_error);
+/* A run by these rules now, in the thread of the caller: waits until the one
+ * under way is through, and keeps others from beginning. */
+enum err_code gc_run_now(struct gc *gc, const struct gc_rules *rules, const struct gc_control *control,
+    struct gc_report *out, struct err *err) MUST_USE;
 
 /* berth_gc_*; once a process. */
 void gc_metrics_register(void);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_gc.c - `berth gc`, and `registry garbage-collect` as operators' scripts
+ * call it: on the registry that is running, or on its directory when none is.
+ */
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/control.h"
+#include "cli/serve.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct gc_call {
+	bool dry_run, now, untagged, quiet;
+	bool stock;    /* speak as registry:2 does */
+	bool progress; /* show a bar */
+	int64_t shown;
+	struct gc_report report;
+};
+
+/* ---- output -------------------------------------------------------------------- */
+
+static const char *human_bytes(uint64_t n, char out[32])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	double v = (double)n;
+	size_t u = 0;
+
+	while (v >= 1024 && u + 1 < ARRAY_LEN(units)) {
+		v /= 1024;
+		u++;
+	}
+	snprintf(out, 32, u ? "%.1f %s" : "%.0f %s", v, units[u]);
+	return out;
+}
+
+static void clear_bar(const struct gc_call *g)
+{
+	if (g->progress && g->shown)
+		fputs("\r\033[K", stderr);
+}
+
+static void show_bar(struct gc_call *g)
+{
+	enum { WIDTH = 30 };
+	uint64_t of = g->report.waiting > g->report.reviewed ? g->report.waiting : g->report.reviewed;
+	int full = of ? (int)(g->report.reviewed * WIDTH / of) : WIDTH;
+	char bytes[32];
+
+	if (!g->progress || clock_mono() - g->shown < CLOCK_S / 10)
+		return;
+	g->shown = clock_mono();
+	fprintf(stderr, "\r\033[K[%.*s%.*s] %llu/%llu, %llu blobs, %s", full, "##############################",
+	    WIDTH - full, "..............................", (unsigned long long)g->report.reviewed,
+	    (unsigned long long)of, (unsigned long long)g->report.blobs, human_bytes(g->report.bytes, bytes));
+	fflush(stderr);
+}
+
+static void show_removed(
+    const struct gc_call *g, const char *kind, struct slice repo, const char *digest, uint64_t size)
+{
+	char bytes[32];
+
+	if (g->quiet)
+		return;
+	clear_bar(g);
+	if (g->stock && strcmp(kind, "blob") == 0)
+		printf("blob eligible for deletion: %s\n", digest);
+	else if (g->stock)
+		printf("manifest eligible for deletion: %s\n", digest);
+	else
+		printf("%s %s %.*s%s%s (%s)\n", g->dry_run ? "would remove" : "removed", kind, SLICE_ARG(repo),
+		    repo.n ? "@" : "", digest, human_bytes(size, bytes));
+}
+
+static void show_summary(const struct gc_call *g)
+{
+	const struct gc_report *r = &g->report;
+	char bytes[32];
+
+	clear_bar(g);
+	printf("%s %llu manifests and %llu blobs, %s; %llu candidates were reviewed\n",
+	    g->dry_run ? "would remove" : "removed", (unsigned long long)r->manifests, (unsigned long long)r->blobs,
+	    human_bytes(r->bytes, bytes), (unsigned long long)r->reviewed);
+	if (g->dry_run && r->manifests)
+		printf("blobs that only these manifests need would follow\n");
+}
+
+/* ---- on a running registry ------------------------------------------------------- */
+
+static uint64_t number(const json_t *o, const char *key)
+{
+	json_int_t v = json_integer_value(json_object_get(o, key));
+
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+static bool on_line(const json_t *line, void *arg)
+{
+	struct gc_call *g = arg;
+	const char *kind = json_string_value(json_object_get(line, "removed"));
+
+	if (kind) {
+		const char *digest = json_string_value(json_object_get(line, "digest"));
+
+		show_removed(g, kind, slice_cstr(json_string_value(json_object_get(line, "repository"))),
+		    digest ? digest : "", number(line, "size"));
+		return true;
+	}
+	g->report = (struct gc_report){.reviewed = number(line, "reviewed"),
+	    .waiting = number(line, "waiting"),
+	    .manifests = number(line, "manifests"),
+	    .links = number(line, "links"),
+	    .blobs = number(line, "blobs"),
+	    .bytes = number(line, "bytes")};
+	show_bar(g);
+	return true;
+}
+
+static enum err_code run_remote(const struct config *cfg, struct gc_call *g, struct err *err)
+{
+	json_t *parameters = json_pack("{s:b,s:b,s:b}", "dry_run", g->dry_run, "now", g->now, "untagged", g->untagged);
+	enum err_code rc = control_call(cfg->storage.filesystem.rootdirectory, "gc", parameters, on_line, g, err);
+
+	json_decref(parameters);
+	return rc;
+}
+
+/* ---- on a directory ---------------------------------------------------------------- */
+
+static bool on_progress(const struct gc_report *r, void *arg)
+{
+	struct gc_call *g = arg;
+
+	g->report = *r;
+	show_bar(g);
+	return true;
+}
+
+static void on_removed(const char *kind, struct slice repo, const struct digest *d, uint64_t size, void *arg)
+{
+	char text[DIGEST_TEXT];
+
+	show_removed(arg, kind, repo, digest_format(d, text), size);
+}
+
+static enum err_code run_here(const struct config *cfg, struct gc_call *g, struct err *err)
+{
+	struct gc_control control = {.progress = on_progress, .removed = on_removed, .arg = g};
+	struct storage *storage = NULL;
+	struct meta *meta = NULL;
+	struct gc_rules rules;
+	enum err_code rc;
+
+	serve_gc_rules(cfg, &rules);
+	rules.dry_run = g->dry_run;
+	if (g->now)
+		rules.grace = 0;
+	if (g->untagged)
+		rules.untagged = 0;
+	rc = storage_fs_open(cfg->storage.filesystem.rootdirectory, &storage, err);
+	if (rc == ERR_OK)
+		rc = meta_open(&(struct meta_options){.path = cfg->berth.database.path}, &meta, err);
+	if (rc == ERR_OK)
+		rc = gc_run(meta, storage, &rules, &control, &g->report, err);
+	meta_close(&meta);
+	storage_free(&storage);
+	return rc;
+}
+
+/* ---- the commands --------------------------------------------------------------------- */
+
+static struct config *load(const char *path)
+{
+	struct config_problems problems = CONFIG_PROBLEMS_INIT;
+	struct config *cfg = config_load(path, environ, &problems);
+
+	if (!cfg)
+		serve_show_problems(&problems);
+	config_problems_free(&problems);
+	return cfg;
+}
+
+static int run(struct gc_call *g, const char *path)
+{
+	struct config *cfg = load(path);
+	const struct log_options quiet = {.level = LOG_LVL_WARN, .format = LOG_FMT_TEXT, .fd = STDERR_FILENO};
+	struct err err = {0};
+	enum err_code rc;
+
+	if (!cfg)
+		return EXIT_USAGE;
+	log_setup(&quiet);
+	g->progress = !g->quiet && isatty(STDERR_FILENO);
+	rc = run_remote(cfg, g, &err);
+	if (rc == ERR_NOT_FOUND)
+		rc = run_here(cfg, g, &err);
+	config_free(&cfg);
+	if (rc) {
+		clear_bar(g);
+		fprintf(stderr, "berth: garbage collection failed: %s\n", err.msg);
+		return EXIT_FAILED;
+	}
+	if (!g->quiet)
+		show_summary(g);
+	return EXIT_OK;
+}
+
+int cmd_gc(int argc, char **argv)
+{
+	static const struct option options[] = {{"dry-run", no_argument, NULL, 'd'},
+	    {"untagged", no_argument, NULL, 'm'}, {"now", no_argument, NULL, 'n'}, {"quiet", no_argument, NULL, 'q'},
+	    {NULL, 0, NULL, 0}};
+	struct gc_call g = {0};
+	int o;
+
+	optind = 1;
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, "dmnq", options, NULL)) != -1) {
+		if (o == '?')
+			return usage_error("gc", "gc has no option %s", argv[optind - 1]);
+		g.dry_run |= o == 'd';
+		g.untagged |= o == 'm';
+		g.now |= o == 'n';
+		g.quiet |= o == 'q';
+	}
+	if (argc - optind > 1)
+		return usage_error("gc", "gc takes one configuration file, not %d", argc - optind);
+	return run(&g, optind < argc ? argv[optind] : NULL);
+}
+
+/* The stock command collects at once: who calls it has stopped pushing. */
+int cmd_garbage_collect(int argc, char **argv)
+{
+	static const struct option options[] = {{"dry-run", no_argument, NULL, 'd'},
+	    {"delete-untagged", no_argument, NULL, 'm'}, {"quiet", no_argument, NULL, 'q'}, {NULL, 0, NULL, 0}};
+	struct gc_call g = {.now = true, .stock = true};
+	int o;
+
+	optind = 1;
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, "dmq", options, NULL)) != -1) {
+		if (o == '?')
+			return usage_error("garbage-collect", "garbage-collect has no option %s", argv[optind - 1]);
+		g.dry_run |= o == 'd';
+		g.untagged |= o == 'm';
+		g.quiet |= o == 'q';
+	}
+	if (argc - optind > 1)
+		return usage_error(
+		    "garbage-collect", "garbage-collect takes one configuration file, not %d", argc - optind);
+	return run(&g, optind < argc ? argv[optind] : NULL);
+}

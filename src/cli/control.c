@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control.c - the server's side of the control socket; see control.h. */
+#include "cli/control.h"
+#include "cli/serve.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BODY_MAX ((size_t)64 * 1024)
+/* Progress is told this often. */
+#define TELL_INTERVAL (200 * CLOCK_MS)
+
+struct answer {
+	struct http_req *req;
+	int64_t told;
+};
+
+/* Sends one object as a line; takes the reference. */
+static void tell(struct http_req *req, json_t *line)
+{
+	char *text = json_dumps(line, JSON_COMPACT);
+
+	json_decref(line);
+	if (!text)
+		return;
+	http_stream_write(req, slice_cstr(text));
+	http_stream_write(req, SLICE("\n"));
+	free(text);
+}
+
+static json_t *report_json(const struct gc_report *r)
+{
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "reviewed", (json_int_t)r->reviewed, "waiting",
+	    (json_int_t)r->waiting, "manifests", (json_int_t)r->manifests, "links", (json_int_t)r->links, "blobs",
+	    (json_int_t)r->blobs, "bytes", (json_int_t)r->bytes);
+}
+
+static bool on_progress(const struct gc_report *r, void *arg)
+{
+	struct answer *a = arg;
+
+	if (clock_mono() - a->told >= TELL_INTERVAL) {
+		a->told = clock_mono();
+		tell(a->req, report_json(r));
+		http_stream_flush(a->req);
+	}
+	return http_stream_ok(a->req); /* whoever asked went away: enough */
+}
+
+static void on_removed(const char *kind, struct slice repo, const struct digest *d, uint64_t size, void *arg)
+{
+	struct answer *a = arg;
+	char text[DIGEST_TEXT];
+
+	tell(a->req, json_pack("{s:s,s:s%,s:s,s:I}", "removed", kind, "repository", repo.p ? repo.p : "", repo.n,
+	                 "digest", digest_format(d, text), "size", (json_int_t)size));
+}
+
+static void run_gc(struct control *c, struct http_req *req, const json_t *parameters)
+{
+	struct answer a = {.req = req};
+	struct gc_control control = {.progress = on_progress, .removed = on_removed, .arg = &a};
+	struct gc_rules rules;
+	struct gc_report report;
+	struct err err = {0};
+	json_t *last;
+
+	serve_gc_rules(c->cfg, &rules);
+	rules.gentle = true;
+	rules.dry_run = json_is_true(json_object_get(parameters, "dry_run"));
+	if (json_is_true(json_object_get(parameters, "now")))
+		rules.grace = 0;
+	if (json_is_true(json_object_get(parameters, "untagged")))
+		rules.untagged = 0;
+	http_header_set(req, "Content-Type", SLICE("application/x-ndjson"));
+	http_stream_begin(req, 200);
+	if (gc_run_now(c->gc, &rules, &control, &report, &err)) {
+		tell(req, json_pack("{s:s}", "error", err.msg));
+	} else {
+		last = report_json(&report);
+		json_object_set_new(last, "done", json_true());
+		tell(req, last);
+	}
+	http_stream_end(req);
+}
+
+static const struct {
+	const char *path;
+	void (*run)(struct control *c, struct http_req *req, const json_t *parameters);
+} commands[] = {
+    {"/v1/gc", run_gc},
+};
+
+static void handle(struct http_req *req, void *ctx)
+{
+	struct slice body;
+	struct err err = {0};
+	json_t *parameters;
+	size_t i = 0;
+
+	http_may_block(req);
+	while (i < ARRAY_LEN(commands) && !slice_eq_cstr(req->path, commands[i].path))
+		i++;
+	if (i == ARRAY_LEN(commands) || req->method != HTTP_POST) {
+		http_reply(req, 404, SLICE("this berth does not know the command\n"));
+		return;
+	}
+	if (http_body_read_all(req, BODY_MAX, &body, &err)) {
+		http_reply(req, 400, slice_cstr(err.msg));
+		return;
+	}
+	parameters = json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(parameters))
+		http_reply(req, 400, SLICE("the parameters are not a JSON object\n"));
+	else
+		commands[i].run(ctx, req, parameters);
+	json_decref(parameters);
+}
+
+enum err_code control_start(struct control *c, struct err *err)
+{
+	CLEANUP(free_ptr) char *path = xasprintf("%s/berth/control.sock", c->cfg->storage.filesystem.rootdirectory);
+	struct http_server_options o = {
+	    .name = "control", .net = "unix", .addr = path, .listen_fd = -1, .handler = handle, .ctx = c};
+	enum err_code rc;
+	mode_t old;
+
+	http_limits_default(&o.limits);
+	o.limits.threads = 8;
+	o.limits.threads_reserved = 0;
+	old = umask(0177);
+	rc = http_server_start(&o, &c->server, err);
+	umask(old);
+	return rc ? err_context(err, "control socket") : ERR_OK;
+}
+
+void control_stop(struct control *c)
+{
+	if (c->server)
+		http_server_stop(&c->server, clock_mono() + CLOCK_S / 2);
+}
