@@ -7,6 +7,8 @@
 #include "config/config.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 extern char **environ;

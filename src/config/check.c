@@ -8,6 +8,8 @@
 #include "config/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 PRINTF_LIKE(4, 5)

@@ -14,6 +14,8 @@
 #include "config/internal.h"
 
 #include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define MAX_STEPS 16
 
@@ -398,6 +400,12 @@ static void apply_one(struct arena *a, const char *var, struct node **root, stru
 
 	if (is_apart(name))
 		return;
+	for (const char *c = name; *c; c++) {
+		if (*c <= ' ' || *c > '~') {
+			problem_add(p, CONFIG_WARNING, o.at, NULL, "the name has characters that no key has; ignored");
+			return;
+		}
+	}
 	if (strcmp(name, "REGISTRY_VERSION") == 0) {
 		problem_add(
 		    p, CONFIG_WARNING, o.at, NULL, "ignored: the version of the format is only given in the file");

@@ -42,7 +42,7 @@ const char *nearest_name(struct slice s, const char *const *names, size_t n);
 
 /* ---- the tree (yaml.c) ------------------------------------------------------- */
 
-#define YAML_MAX_BYTES ((size_t)256 * 1024)
+#define YAML_MAX_BYTES ((size_t)64 * 1024)
 #define YAML_MAX_NODES ((size_t)10000)
 #define YAML_MAX_DEPTH 32
 

@@ -4,6 +4,9 @@
 #include "config/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* ---- memory --------------------------------------------------------------------- */

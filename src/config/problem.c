@@ -2,6 +2,10 @@
 /* problem.c - the list of what was wrong, and guessing what was meant. */
 #include "config/internal.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #define MAX_PROBLEMS 500 /* beyond it nobody reads on */
 #define MAX_MESSAGE 4096
 

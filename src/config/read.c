@@ -5,6 +5,9 @@
  */
 #include "config/internal.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static void read_key(
     struct reader *r, const struct config_key *key, const struct node_item *item, const char *path, char *base);
 

@@ -3,6 +3,7 @@
 #include "config/internal.h"
 
 #include <ctype.h>
+#include <string.h>
 
 static const char intro[] =
     "# Configuration\n"
@@ -27,7 +28,7 @@ static const char intro[] =
     "  which makes them a place for anchors.\n"
     "* `storage: filesystem` and `auth: none`, the name alone, are short for a mapping with that key.\n"
     "* A single value may stand for a list of itself.\n"
-    "* A file has at most 256 KiB, 10,000 values and 32 levels.\n"
+    "* A file has at most 64 KiB, 10,000 values and 32 levels.\n"
     "\n"
     "Durations are written as in Go: `90s`, `1h30m`, `250ms`; a number without a unit is nanoseconds. Sizes are\n"
     "bytes or have a unit: `65536`, `64KiB`, `4MiB`, `1GB`. Yes or no is `true` or `false`.\n"

@@ -10,6 +10,9 @@
  */
 #include "config/internal.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define MAX_LENGTH 512
 #define MAX_NESTING 20
 #define MAX_UNROLLED 1000

@@ -4,7 +4,11 @@
  * Values are those of the struct, that is what the server really uses; the
  * tree beside it is only asked where they came from.
  */
+#include "base/codec.h"
 #include "config/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define MASK "********"
 #define MAX_DEPTH 12
@@ -58,11 +62,15 @@ static void leave(struct show *s)
 
 static void comment(struct show *s, const struct node_item *item)
 {
-	struct origin at = item ? item->at : (struct origin){NULL, 0};
+	struct origin at = item ? item->at : (struct origin){"default", 0};
+	bool utf8 = utf8_valid(slice_cstr(at.file));
 
 	buf_adds(s->out, " # ");
-	for (const char *p = at.file ? at.file : "default"; *p; p++)
-		buf_addc(s->out, (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+	for (const char *p = at.file; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		buf_addc(s->out, c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8) ? '?' : *p);
+	}
 	if (at.line)
 		buf_addf(s->out, ":%u", at.line);
 	buf_addc(s->out, '\n');

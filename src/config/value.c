@@ -4,6 +4,8 @@
 #include "base/codec.h"
 #include "config/internal.h"
 
+#include <string.h>
+
 #define MAX_QUOTED 80
 
 /* The value as a message may quote it. */

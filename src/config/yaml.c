@@ -13,6 +13,8 @@
 #include "config/internal.h"
 
 #include <libfyaml.h>
+#include <stdio.h>
+#include <string.h>
 
 /* A collection that is still open. */
 struct frame {
@@ -368,6 +370,26 @@ static void run(struct builder *b)
 	fy_diag_unref(diag);
 }
 
+/* The library takes quadratic time for a run of blanks or line breaks: minutes
+ * for 200 KiB of them. */
+#define MAX_BLANKS 1000
+
+static bool has_long_gap(struct slice text, size_t *at)
+{
+	size_t run = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+
+		run = c == ' ' || c == '\t' || c == '\n' || c == '\r' ? run + 1 : 0;
+		if (run > MAX_BLANKS) {
+			*at = i + 1 - run;
+			return true;
+		}
+	}
+	return false;
+}
+
 static unsigned line_of(struct slice text, size_t at)
 {
 	unsigned line = 1;
@@ -381,15 +403,17 @@ static unsigned line_of(struct slice text, size_t at)
 static bool acceptable(struct builder *b, struct slice text)
 {
 	const char *nul = text.n ? memchr(text.p, '\0', text.n) : NULL;
+	size_t at = 0;
 
 	if (text.n > YAML_MAX_BYTES) {
 		fail(b, "larger than %zu KiB", YAML_MAX_BYTES / 1024);
 	} else if (nul) {
 		b->line = line_of(text, (size_t)(nul - text.p));
 		fail(b, "a NUL byte: this is not a text file");
+	} else if (has_long_gap(text, &at)) {
+		b->line = line_of(text, at);
+		fail(b, "more than %d blanks or empty lines in a row", MAX_BLANKS);
 	} else if (!utf8_valid(text)) {
-		size_t at = 0;
-
 		for (size_t end; at < text.n; at = end) {
 			const char *nl = memchr(text.p + at, '\n', text.n - at);
 

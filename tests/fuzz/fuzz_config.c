@@ -6,6 +6,10 @@
  */
 #include "config/config.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #define MAX_VARS 32
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

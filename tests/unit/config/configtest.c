@@ -2,6 +2,9 @@
 /* configtest.c - see configtest.h. */
 #include "configtest.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #define MAX_VARS 64
 #define MAX_TEXT ((size_t)16 * 1024 * 1024)
 

@@ -8,6 +8,9 @@
 #include "base/fsys.h"
 #include "configtest.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static const char *source_root = ".";
 
 static size_t depth(const char *path)

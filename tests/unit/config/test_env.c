@@ -2,6 +2,7 @@
 /* test_env.c - the environment over a file and without one. */
 #include "configtest.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #define V "version: 0.1\n"

@@ -2,6 +2,8 @@
 /* test_regex.c - Go's regular expressions as POSIX ones: same verdict, or refused by name. */
 #include "configtest.h"
 
+#include <string.h>
+
 static const struct {
 	const char *go;
 	const char *yes[3], *no[3];

@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "configtest.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,17 +72,19 @@ static void hostile_text_is_bounded(void **state)
 		size_t times;
 		const char *message;
 	} cases[] = {
-	    {"too large", V "# ", "xxxxxxxxxxxxxxxx", 16 * 1024, "larger than 256 KiB"},
-	    {"deep flow lists", V "a: ", "[", 100000, "nested deeper than 32 levels"},
-	    {"deep flow mappings", V "a: ", "{a: ", 50000, "nested deeper than 32 levels"},
-	    {"deep block lists", V "a:\n ", "- ", 50000, "nested deeper than 32 levels"},
-	    {"many values", V "a: [", "b,", 100000, "more than 10000 values"},
-	    {"many anchors", V "a: [", "&a b, *a, ", 20000, "more than 10000 values"},
-	    {"an unclosed quote", V "a: \"", "b ", 100000, "not valid YAML"},
-	    {"question marks", V, "? ", 100000, "c.yml:"},
-	    {"colons", V "a: ", ": ", 100000, "c.yml:"},
-	    {"tags", V "a: ", "!a ", 80000, "c.yml:"},
-	    {"percent signs", "", "%A\n", 80000, "c.yml:"},
+	    {"too large", V "# ", "xxxxxxxxxxxxxxxx", 4 * 1024, "larger than 64 KiB"},
+	    {"deep flow lists", V "a: ", "[", 60000, "nested deeper than 32 levels"},
+	    {"deep flow mappings", V "a: ", "{a: ", 15000, "nested deeper than 32 levels"},
+	    {"deep block lists", V "a:\n ", "- ", 30000, "nested deeper than 32 levels"},
+	    {"many values", V "a: [", "b,", 30000, "more than 10000 values"},
+	    {"many anchors", V "a: [", "&a b, *a, ", 6000, "more than 10000 values"},
+	    {"an unclosed quote", V "a: \"", "b ", 30000, "not valid YAML"},
+	    {"question marks", V, "? ", 30000, "c.yml:"},
+	    {"colons", V "a: ", ": ", 30000, "c.yml:"},
+	    {"spaces", V "? ", " ", 60000, "c.yml:2: more than 1000 blanks or empty lines in a row"},
+	    {"empty lines", V "a: |\n b\n", "\n", 60000, "c.yml:3: more than 1000 blanks or empty lines in a row"},
+	    {"tags", V "a: ", "!a ", 20000, "c.yml:"},
+	    {"percent signs", "", "%A\n", 20000, "c.yml:"},
 	};
 
 	(void)state;
@@ -157,7 +162,7 @@ static void what_is_no_file_is_said(void **state)
 static void endless_files_are_refused(void **state)
 {
 	(void)state;
-	expect_unreadable("/dev/zero", "/dev/zero: larger than 256 KiB\n");
+	expect_unreadable("/dev/zero", "/dev/zero: larger than 64 KiB\n");
 }
 
 static void complaints_cannot_steer_a_terminal(void **state)
