@@ -184,3 +184,12 @@ int gate_ask(
 	mutex_unlock(&g->lock);
 	return answer;
 }
+
+void gate_load(struct gate *g, unsigned *running, unsigned *waiting)
+{
+	OBJ_CHECK(g, GATE_MAGIC);
+	mutex_lock(&g->lock);
+	*running = g->running;
+	*waiting = g->waiting;
+	mutex_unlock(&g->lock);
+}

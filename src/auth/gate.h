@@ -37,4 +37,7 @@ void gate_free(struct gate *g);
 int gate_ask(
     struct gate *g, const uint8_t key[GATE_KEY], const uint8_t addr[GATE_ADDR], int (*check)(void *arg), void *arg);
 
+/* How many checks run and how many requests wait, at this moment. */
+void gate_load(struct gate *g, unsigned *running, unsigned *waiting);
+
 #endif

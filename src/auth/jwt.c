@@ -13,7 +13,8 @@
 #include <math.h>
 #include <string.h>
 
-#define CANDIDATES_MAX 8 /* keys of the same id that are tried */
+#define CANDIDATES_MAX 8   /* keys of the same id that are tried */
+#define SIGNATURE_MAX 4096 /* bytes; that of the largest RSA key has 2048 */
 
 /* The four pieces of a compact JWS. */
 struct parts {
@@ -155,8 +156,8 @@ static enum err_code check_by_kid(const struct signing *s, const struct keyset *
 	return rc;
 }
 
-static enum err_code check_signature(const struct jwt_policy *policy, const struct keyset *keys, const json_t *header,
-    struct signing *s, int64_t now, struct err *err)
+static enum err_code check_key_and_signature(const struct jwt_policy *policy, const struct keyset *keys,
+    const json_t *header, struct signing *s, int64_t now, struct err *err)
 {
 	struct slice alg = jws_member(header, "alg"), kid = jws_member(header, "kid");
 	const json_t *x5c = json_object_get(header, "x5c"), *jwk = json_object_get(header, "jwk");
@@ -175,6 +176,26 @@ static enum err_code check_signature(const struct jwt_policy *policy, const stru
 	if (kid.n)
 		return check_by_kid(s, keys, kid, err);
 	return err_set(err, ERR_DENIED, "its header does not say which key signed it (x5c, jwk or kid)");
+}
+
+static enum err_code check_signature(
+    const struct jwt_policy *policy, const struct keyset *keys, const struct parts *p, int64_t now, struct err *err)
+{
+	CLEANUP(buf_free) struct buf signature = BUF_INIT(SIGNATURE_MAX);
+	struct signing s = {.signed_part = p->signed_part};
+	json_t *header;
+	enum err_code rc = decode_object("header", p->header, &header, err);
+
+	if (rc)
+		return rc;
+	if (jws_base64url(&signature, p->signature)) {
+		s.signature = buf_slice(&signature);
+		rc = check_key_and_signature(policy, keys, header, &s, now, err);
+	} else {
+		rc = err_set(err, ERR_INVALID, "its signature is not base64url");
+	}
+	json_decref(header);
+	return rc;
 }
 
 /* ---- the claims --------------------------------------------------------- */
@@ -289,12 +310,10 @@ static enum err_code check_claims(const struct jwt_policy *policy, const json_t 
 
 /* ---- the whole ---------------------------------------------------------- */
 
-enum err_code jwt_verify(const struct jwt_policy *policy, const struct keyset *keys, struct slice token, int64_t now,
-    struct jwt *out, struct err *err)
+enum err_code jwt_verify(const struct jwt_policy *policy, const struct keyset *keys, struct slice token, bool known,
+    int64_t now, struct jwt *out, struct err *err)
 {
-	CLEANUP(buf_free) struct buf signature = BUF_INIT(4096);
-	json_t *header = NULL, *claims = NULL;
-	struct signing s = {NULL};
+	json_t *claims = NULL;
 	struct parts parts;
 	enum err_code rc;
 
@@ -302,19 +321,11 @@ enum err_code jwt_verify(const struct jwt_policy *policy, const struct keyset *k
 		return err_set(err, ERR_INVALID, "it is longer than %zu bytes", JWT_MAX);
 	if (!split(token, &parts))
 		return err_set(err, ERR_INVALID, "it does not have three parts");
-	rc = decode_object("header", parts.header, &header, err);
-	if (!rc && !jws_base64url(&signature, parts.signature))
-		rc = err_set(err, ERR_INVALID, "its signature is not base64url");
-	if (!rc) {
-		s.signed_part = parts.signed_part;
-		s.signature = buf_slice(&signature);
-		rc = check_signature(policy, keys, header, &s, now, err);
-	}
+	rc = known ? ERR_OK : check_signature(policy, keys, &parts, now, err);
 	if (!rc)
 		rc = decode_object("payload", parts.payload, &claims, err);
 	if (!rc)
 		rc = check_claims(policy, claims, now, err);
-	json_decref(header);
 	if (rc) {
 		json_decref(claims);
 		return rc;

@@ -28,10 +28,12 @@ struct jwt {
  * Verifies signature and claims at the time `now` (clock_real). ERR_INVALID:
  * it is no token; ERR_DENIED: it is one that is not believed. The message is
  * for the log: it says which check failed, and begins as if behind "the token
- * is refused: ".
+ * is refused: ". `known` means that the signature of exactly this token was
+ * found right a moment ago under the same policy and keys, and spares checking
+ * it again; the claims are checked in any case.
  */
-enum err_code jwt_verify(const struct jwt_policy *policy, const struct keyset *keys, struct slice token, int64_t now,
-    struct jwt *out, struct err *err) MUST_USE;
+enum err_code jwt_verify(const struct jwt_policy *policy, const struct keyset *keys, struct slice token, bool known,
+    int64_t now, struct jwt *out, struct err *err) MUST_USE;
 void jwt_clear(struct jwt *t);
 
 /* Does its `access` list allow this action on this resource? */

@@ -7,6 +7,7 @@
  */
 #include "auth/login.h"
 #include "auth/credcache.h"
+#include "auth/macpool.h"
 #include "auth/passwd.h"
 #include "auth/throttle.h"
 #include "auth/watched.h"
@@ -16,10 +17,6 @@
 #include "base/metric.h"
 
 #include <arpa/inet.h>
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +27,7 @@ struct login {
 	uint32_t magic;
 #define LOGIN_MAGIC 0x4c6f6769
 	char *path;
-	EVP_MAC_CTX *mac; /* keyed; copied for each use */
+	struct mac_pool *macs;
 	struct watched *file;
 	struct credcache *good;
 	struct throttle *bad;
@@ -94,39 +91,14 @@ static const struct watched_type file_type = {
 
 /* ---- keyed digests ----------------------------------------------------- */
 
-static EVP_MAC_CTX *mac_new(void)
-{
-	uint8_t key[32];
-	char name[] = "SHA256";
-	OSSL_PARAM params[] = {
-	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0), OSSL_PARAM_construct_end()};
-	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-
-	EVP_MAC_free(hmac);
-	random_bytes(key, sizeof(key));
-	if (ctx && !EVP_MAC_init(ctx, key, sizeof(key), params)) {
-		EVP_MAC_CTX_free(ctx);
-		ctx = NULL;
-	}
-	OPENSSL_cleanse(key, sizeof(key));
-	return ctx;
-}
-
 /* The digest of a use and two strings; false when OpenSSL has no memory. */
 static bool mac(const struct login *l, enum mac_use use, struct slice a, struct slice b, uint8_t out[32])
 {
 	uint8_t head[9] = {(uint8_t)use};
 	uint64_t n = a.n;
-	size_t got = 0;
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(l->mac);
-	bool ok;
 
 	memcpy(head + 1, &n, sizeof(n));
-	ok = ctx && EVP_MAC_update(ctx, head, sizeof(head)) && EVP_MAC_update(ctx, (const unsigned char *)a.p, a.n) &&
-	     EVP_MAC_update(ctx, (const unsigned char *)b.p, b.n) && EVP_MAC_final(ctx, out, &got, 32) && got == 32;
-	EVP_MAC_CTX_free(ctx);
-	return ok;
+	return mac_pool_digest(l->macs, (const struct slice[]){slice_of(head, sizeof(head)), a, b}, 3, out);
 }
 
 /*
@@ -168,9 +140,9 @@ enum err_code login_new(const char *path, const struct login_options *o, struct 
 	l->good = credcache_new(o->remembered, o->remember_for);
 	l->bad = throttle_new(o->throttled);
 	l->gate = gate_new(&o->gate);
-	l->mac = mac_new();
-	rc = l->mac ? watched_new(&file_type, l->path, paths, &l->file, err)
-	            : err_set(err, ERR_UNSUPPORTED, "this system's OpenSSL offers no HMAC-SHA256");
+	l->macs = mac_pool_new();
+	rc = l->macs ? watched_new(&file_type, l->path, paths, &l->file, err)
+	             : err_set(err, ERR_UNSUPPORTED, "this system's OpenSSL offers no HMAC-SHA256");
 	if (rc) {
 		login_free(&l);
 		return rc;
@@ -192,7 +164,7 @@ void login_free(struct login **lp)
 	credcache_free(l->good);
 	throttle_free(l->bad);
 	gate_free(l->gate);
-	EVP_MAC_CTX_free(l->mac);
+	mac_pool_free(l->macs);
 	free(l->path);
 	free(l);
 }

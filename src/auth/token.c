@@ -7,13 +7,17 @@
  * clients fetch one for the scope that the challenge names.
  */
 #include "auth/challenge.h"
+#include "auth/credcache.h"
 #include "auth/jwt.h"
 #include "auth/watched.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define SIGNATURES 4096 /* tokens whose signature is remembered, for as long as clocks may differ */
 
 struct token {
 	struct auth auth;
@@ -23,6 +27,7 @@ struct token {
 	jws_algs algs;
 	bool symmetric; /* an HS algorithm is on the list */
 	struct watched *keys;
+	struct credcache *signatures; /* of tokens that were found right lately */
 };
 
 /* ---- keys --------------------------------------------------------------- */
@@ -129,12 +134,21 @@ static enum auth_verdict challenge(const struct token *t, struct http_req *req, 
 
 /* ---- the check ----------------------------------------------------------- */
 
+/* Clients show the same token with every request of a pull, so its signature is
+ * only checked anew when the keys have changed or some time has passed. */
 static enum err_code verify(struct token *t, struct slice raw, uint64_t *generation, struct jwt *out, struct err *err)
 {
 	const struct jwt_policy policy = {.issuer = t->issuer, .audience = t->service, .algs = t->algs};
 	struct watched_ref *keys = watched_get(t->keys);
-	enum err_code rc = jwt_verify(&policy, keys->value, raw, clock_real(), out, err);
+	struct digest d;
+	enum err_code rc;
+	bool known;
 
+	digest_of(DIGEST_SHA256, raw.p, raw.n, &d);
+	known = credcache_find(t->signatures, d.bytes, keys->generation, clock_mono());
+	rc = jwt_verify(&policy, keys->value, raw, known, clock_real(), out, err);
+	if (!rc && !known)
+		credcache_add(t->signatures, d.bytes, keys->generation, clock_mono());
 	*generation = keys->generation;
 	watched_put(keys);
 	return rc;
@@ -194,6 +208,7 @@ static void token_free(struct auth *a)
 	struct token *t = (struct token *)a;
 
 	watched_free(&t->keys);
+	credcache_free(t->signatures);
 	free(t->realm);
 	free(t->service);
 	free(t->issuer);
@@ -259,6 +274,7 @@ enum err_code auth_token_new(const struct auth_token_options *o, struct auth **o
 		return rc;
 	t = xcalloc(1, sizeof(*t));
 	auth_init(&t->auth, &token_ops);
+	t->signatures = credcache_new(SIGNATURES, (int64_t)JWT_LEEWAY * CLOCK_S);
 	t->realm = o->autoredirect ? NULL : xstrdup(o->realm);
 	t->redirect_path = xasprintf("%s%s", path[0] == '/' ? "" : "/", path);
 	t->service = xstrdup(o->service);

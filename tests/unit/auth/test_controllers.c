@@ -121,8 +121,14 @@ static void contains(const char *text)
 #define CHALLENGE(text) contains("\r\nWWW-Authenticate: " text "\r\n")
 #define WHY contains("why=[authentication required]")
 
-#define LIT(text) {text, sizeof(text) - 1}
-#define REPO(repo, what) {"repository", LIT(repo), what}
+#define LIT(text) \
+	{ \
+		text, sizeof(text) - 1 \
+	}
+#define REPO(repo, what) \
+	{ \
+		"repository", LIT(repo), what \
+	}
 static const struct auth_access pull[] = {REPO("a/b", "pull")};
 static const struct auth_access push[] = {REPO("a/b", "pull"), REPO("a/b", "push")};
 static const struct auth_access mount_other[] = {REPO("a/b", "pull"), REPO("a/b", "push"), REPO("c/d", "pull")};
@@ -328,6 +334,10 @@ static void test_token(void **state)
 	contains("user=[al\xc3\xaf] why=[]");
 	USE(pull);
 	assert_int_equal(ask_bearer(token), 200);
+	/* Seen before, but not like this. */
+	token[strlen(token) - 10] ^= 1;
+	assert_int_equal(ask_bearer(token), 401);
+	token[strlen(token) - 10] ^= 1;
 	USE(push);
 	assert_int_equal(ask_bearer(token), 401);
 	CHALLENGE("Bearer realm=\"https://auth.example.com/token?x=1\",service=\"my "

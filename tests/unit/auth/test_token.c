@@ -91,7 +91,7 @@ static enum err_code check_at(
 	const struct jwt_policy policy = {.issuer = "issuer", .audience = "service", .algs = algs};
 
 	*err = (struct err){.msg = ""};
-	return jwt_verify(&policy, keys, slice_cstr(token), now * CLOCK_S, jwt, err);
+	return jwt_verify(&policy, keys, slice_cstr(token), false, now * CLOCK_S, jwt, err);
 }
 
 static void good_at(const struct keyset *keys, jws_algs algs, char *token, int64_t now)
@@ -671,6 +671,22 @@ static void test_malformed(void **state)
 	good(jwks, token_with("{\"alg\":\"ES256\",\"kid\":\"p256\",\"x\":\"[[[[[[[[[[[[[[[[[[[[\\\"[[\"}", CLAIMS));
 }
 
+/* Only the signature is taken on trust when it is known, never the claims. */
+static void test_known(void **state)
+{
+	const struct jwt_policy policy = {.issuer = "issuer", .audience = "service", .algs = jws_algs_default()};
+	char *token = claiming(CLAIMS);
+	struct jwt jwt;
+	struct err err;
+
+	strrchr(token, '.')[1] = '\0';
+	assert_int_equal(jwt_verify(&policy, jwks, slice_cstr(token), true, NOW * CLOCK_S, &jwt, &err), ERR_OK);
+	jwt_clear(&jwt);
+	assert_int_equal(
+	    jwt_verify(&policy, jwks, slice_cstr(token), true, (NOW + 400) * CLOCK_S, &jwt, &err), ERR_DENIED);
+	free(token);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -696,6 +712,7 @@ int main(void)
 	    cmocka_unit_test(test_issuer_and_audience),
 	    cmocka_unit_test(test_access),
 	    cmocka_unit_test(test_malformed),
+	    cmocka_unit_test(test_known),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
