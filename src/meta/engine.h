@@ -62,6 +62,7 @@ struct engine_ops {
 	int64_t (*changes)(struct stmt *);
 	void (*stmt_end)(struct stmt *);
 	uint64_t (*bytes)(struct engine *);
+	enum err_code (*backup)(struct conn *, const char *path, struct err *);
 	void (*destroy)(struct engine *);
 };
 
@@ -195,6 +196,11 @@ static inline void stmt_end(struct stmt **s)
 static inline uint64_t engine_bytes(struct engine *e)
 {
 	return e->ops->bytes(e);
+}
+/* What the connection sees, in a new file that is synced. */
+static inline enum err_code conn_backup(struct conn *c, const char *path, struct err *err)
+{
+	return c->ops->backup(c, path, err);
 }
 /* After every connection was closed. */
 static inline void engine_destroy(struct engine **e)

@@ -532,6 +532,7 @@ const struct engine_ops lite_ops = {
     .changes = lite_changes,
     .stmt_end = lite_stmt_end,
     .bytes = lite_bytes,
+    .backup = lite_backup,
     .destroy = lite_destroy,
 };
 

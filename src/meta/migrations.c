@@ -119,9 +119,12 @@ static const char sqlite_2[] = "CREATE TABLE gc_link ("
                                "CREATE TABLE gc_file ("
                                " blob_id INTEGER PRIMARY KEY REFERENCES blob (id));";
 
+static const char sqlite_3[] = "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";
+
 static const struct migration migrations[] = {
     {1, "repositories, blobs, manifests, tags, uploads", {[ENGINE_SQLITE] = sqlite_1}},
     {2, "candidates of the garbage collection", {[ENGINE_SQLITE] = sqlite_2}},
+    {3, "state of the registry as a whole", {[ENGINE_SQLITE] = sqlite_3}},
 };
 
 int migrations_newest(void)

@@ -187,6 +187,35 @@ static const struct query queries[Q_COUNT] = {
         {NULL}},
     [Q_GC_COUNT_FILES] = {"GC_COUNT_FILES", "SELECT COUNT(*) FROM (SELECT 1 FROM gc_file LIMIT $1) q", {NULL}},
 
+    /* -- walks -- */
+    [Q_WALK_BLOBS] = {"WALK_BLOBS",
+        "SELECT id, digest, size FROM blob WHERE id > $1 AND size IS NOT NULL ORDER BY id LIMIT $2", {NULL}},
+    [Q_WALK_MANIFESTS] = {"WALK_MANIFESTS",
+        "SELECT " MANIFEST_READ_COLUMNS ", m.id, r.name"
+        " FROM manifest m CROSS JOIN manifest_payload p CROSS JOIN repository r"
+        " WHERE m.id > $1 AND p.manifest_id = m.id AND r.id = m.repo_id ORDER BY m.id LIMIT $2",
+        {NULL}},
+    [Q_WALK_REPOS] = {"WALK_REPOS", "SELECT id, name FROM repository WHERE id > $1 ORDER BY id LIMIT $2", {NULL}},
+    [Q_WALK_LINKS] = {"WALK_LINKS",
+        "SELECT b.id, b.digest, b.size FROM repo_blob l CROSS JOIN blob b"
+        " WHERE l.repo_id = $1 AND l.blob_id > $2 AND b.id = l.blob_id ORDER BY l.blob_id LIMIT $3",
+        {NULL}},
+    [Q_WALK_TAGS] = {"WALK_TAGS",
+        "SELECT t.name, m.digest FROM tag t CROSS JOIN manifest m"
+        " WHERE t.repo_id = $1 AND t.name > $2 AND m.id = t.manifest_id ORDER BY t.name LIMIT $3",
+        {NULL}},
+    [Q_BLOB_USERS] = {"BLOB_USERS",
+        "SELECT r.name, m.digest, (SELECT MIN(t.name) FROM tag t WHERE t.manifest_id = m.id)"
+        " FROM blob b CROSS JOIN manifest_blob mb CROSS JOIN manifest m CROSS JOIN repository r"
+        " WHERE b.digest = $1 AND mb.blob_id = b.id AND m.id = mb.manifest_id AND r.id = m.repo_id LIMIT $2",
+        {NULL}},
+    [Q_STATE_GET] = {"STATE_GET", "SELECT value FROM state WHERE name = $1", {NULL}},
+    [Q_STATE_SET] = {"STATE_SET",
+        "INSERT INTO state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        {NULL}},
+    [Q_STATE_DELETE] = {"STATE_DELETE", "DELETE FROM state WHERE name = $1", {NULL}},
+    [Q_STATE_CLEAR] = {"STATE_CLEAR", "DELETE FROM state WHERE name >= $1 AND name < $2", {NULL}},
+
     /* -- schema -- */
     [Q_MIGRATION_ADD] = {"MIGRATION_ADD",
         "INSERT INTO schema_migration (version, name, applied_at) VALUES ($1, $2, $3)"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sqlite_priv.h - shared by engine_sqlite.c and sqlite_wal.c only.
+ * sqlite_priv.h - shared by engine_sqlite.c, sqlite_wal.c and sqlite_backup.c only.
  */
 #ifndef BERTH_META_SQLITE_PRIV_H
 #define BERTH_META_SQLITE_PRIV_H
@@ -74,5 +74,8 @@ void lite_wal_start(struct lite_engine *e);
 void lite_wal_stop(struct lite_engine *e);
 void lite_wal_watch(struct lite_conn *c);
 void lite_wal_maintain(struct conn *base);
+
+/* In sqlite_backup.c. */
+enum err_code lite_backup(struct conn *base, const char *path, struct err *err) MUST_USE;
 
 #endif
