@@ -231,7 +231,8 @@ static bool go_on(struct exch *x)
 		return false;
 	}
 	if (x->close) {
-		if (x->body_done && x->close_why == CLOSE_ANSWERED)
+		/* Bytes behind the request say that more may be on its way. */
+		if (x->body_done && x->close_why == CLOSE_ANSWERED && x->in_at == x->in_n)
 			conn_close(c, CLOSE_ANSWERED);
 		else
 			linger_begin(x, x->close_why);
@@ -387,6 +388,8 @@ static void reaped(struct exch *x, struct http_conn *c, int state)
 		exch_start(x, c);
 		x->in_n = 0;
 		exch_run_refused(x, REFUSE_HEAD_SLOW);
+		linger_begin(x, why);
+		return;
 	}
 	conn_close(c, why);
 }

@@ -105,6 +105,10 @@ bool io_pending(const struct http_conn *c)
 	return c->ssl != NULL && SSL_has_pending(c->ssl) == 1;
 }
 
+/* What one call of sendfile is asked for. Measured on loopback, steps of 1 or 2 MiB
+ * are a tenth faster than one call for all: the peer gets its turn in between. */
+enum { SENDFILE_MAX = 1024 * 1024 };
+
 /* ---- waiting ----------------------------------------------------------- */
 
 /* True when the peer was too slow on average over the grace window; opens the
@@ -231,13 +235,16 @@ bool send_file(struct exch *x, int fd, uint64_t at, uint64_t n)
 	if (!io_has_sendfile(x->c))
 		return send_file_copied(x, fd, at, n);
 	while (n > 0 && !x->failed) {
-		ssize_t r = io_sendfile(x->c, fd, &off, n < 0x7ffff000 ? (size_t)n : 0x7ffff000, &bad_file);
+		size_t step = n < SENDFILE_MAX ? (size_t)n : SENDFILE_MAX;
+		ssize_t r = io_sendfile(x->c, fd, &off, step, &bad_file);
 
 		if (r > 0) {
 			x->meter_out.bytes += (uint64_t)r;
 			x->req.bytes_out += (uint64_t)r;
 			n -= (uint64_t)r;
-			continue;
+			if ((size_t)r == step || x->c->ssl != NULL)
+				continue;
+			r = IO_WANT_WRITE; /* a short count has filled the socket */
 		}
 		if (r == 0 || bad_file)
 			return fail(x, CLOSE_CONTENT); /* shorter than announced, or unreadable */

@@ -26,7 +26,7 @@
 #define STACK_BYTES ((size_t)256 * 1024)
 #endif
 
-enum { SLACK = 2, SPARE_SECONDS = 60 };
+enum { LEAST_MAX = 32, SLACK = 2, SPARE_SECONDS = 60 };
 
 struct worker {
 	struct pool *pool;
@@ -225,6 +225,8 @@ enum err_code pool_start(struct http_server *s, struct pool **out, struct err *e
 	p->least = cpus();
 	if (p->least < 2)
 		p->least = 2;
+	if (p->least > LEAST_MAX)
+		p->least = LEAST_MAX;
 	if (p->least > s->l.threads)
 		p->least = (unsigned)s->l.threads;
 	p->most = p->least + SLACK;

@@ -240,10 +240,15 @@ void rig_stop(struct rig *r)
 
 void rig_wait_blocked(struct rig *r, int n)
 {
+	int64_t until = clock_mono() + 10 * CLOCK_S;
+	bool ok = true;
+
 	mutex_lock(&r->lock);
-	while (r->blocked < n)
-		cond_wait(&r->wake, &r->lock);
+	while (r->blocked < n && ok)
+		ok = cond_wait_until(&r->wake, &r->lock, until);
+	ok = r->blocked >= n;
 	mutex_unlock(&r->lock);
+	assert_true(ok);
 }
 
 void rig_release(struct rig *r)

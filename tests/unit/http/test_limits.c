@@ -205,11 +205,14 @@ static void threads_are_capped(void **state)
 	rig_wait_blocked(&r, 2);
 	/* No more uploads, but requests without a body. */
 	expect(&r, "PUT /count HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\nx", 503, "Retry-After: 5", NULL);
+	EVENTUALLY(http_server_active(r.s) == 2);
 	expect(&r, "GET /hello HTTP/1.1\r\n" H "\r\n", 200, NULL, NULL);
+	EVENTUALLY(http_server_active(r.s) == 2); /* the answer is there before its thread is free */
 	fds[2] = dial(&r);
 	put(fds[2], "GET /block HTTP/1.1\r\n" H "\r\n");
 	rig_wait_blocked(&r, 3);
 	expect(&r, "GET /hello HTTP/1.1\r\n" H "\r\n", 200, NULL, NULL);
+	EVENTUALLY(http_server_active(r.s) == 3);
 	int last = dial(&r);
 	put(last, "GET /block HTTP/1.1\r\n" H "\r\n");
 	rig_wait_blocked(&r, 4);
@@ -224,6 +227,7 @@ static void threads_are_capped(void **state)
 	answer_read(last, &a, false);
 	answer_free(&a);
 	close(last);
+	EVENTUALLY(http_server_active(r.s) == 0);
 	expect(&r, "GET /hello HTTP/1.1\r\n" H "\r\n", 200, NULL, NULL);
 	rig_stop(&r);
 }
