@@ -9,6 +9,8 @@
 #include "base/sync.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { BUCKETS = 1024 };
 

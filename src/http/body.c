@@ -9,6 +9,8 @@
 
 #include "http/io.h"
 
+#include <string.h>
+
 static enum err_code broken(struct exch *x, enum err_code code, struct err *err, const char *what)
 {
 	x->body_error = code;

@@ -5,6 +5,8 @@
  */
 #include "http/chunked.h"
 
+#include <string.h>
+
 enum state {
 	SIZE,       /* a hexadecimal digit, or what ends the size */
 	SIZE_SPACE, /* white space behind the size, only an extension may follow */

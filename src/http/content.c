@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 
+#include <time.h>
+
 /* ---- ranges ------------------------------------------------------------ */
 
 /* Digits at the start of *s; a number that is too large becomes UINT64_MAX,

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 
+#include <stdlib.h>
+
 void exch_init(struct exch *x, struct http_server *s, struct worker *w)
 {
 	*x = (struct exch){.srv = s, .w = w};

@@ -6,6 +6,8 @@
  */
 #include "http/parse.h"
 
+#include <string.h>
+
 /* Classes of bytes, RFC 9110 5.5 and 5.6.2, RFC 3986 3.2.2. */
 enum { TCHAR = 1, FIELD_CHAR = 2, TARGET_CHAR = 4, HOST_CHAR = 8 };
 

@@ -11,6 +11,9 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 const char *http_reason(int status)
 {
 	static const struct {

@@ -13,6 +13,8 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* What tells a file from its earlier self. */
