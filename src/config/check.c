@@ -21,7 +21,7 @@ static void wrong(const struct config *cfg, struct config_problems *p, const cha
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	problem_add(p, CONFIG_ERROR, config_origin(cfg, path), path, "%s", msg);
+	cfg_problem_add(p, CONFIG_ERROR, cfg_origin(cfg, path), path, "%s", msg);
 }
 
 /* ---- defaults that depend on others --------------------------------------------------- */
@@ -32,10 +32,10 @@ static enum config_auth chosen_auth(const struct config *cfg)
 		const char *name;
 		enum config_auth type;
 	} kinds[] = {{"silly", CONFIG_AUTH_SILLY}, {"htpasswd", CONFIG_AUTH_HTPASSWD}, {"token", CONFIG_AUTH_TOKEN}};
-	const struct node_item *auth = node_find(cfg->priv->root, "auth");
+	const struct node_item *auth = cfg_node_find(cfg->priv->root, "auth");
 
 	for (size_t i = 0; auth && i < ARRAY_LEN(kinds); i++)
-		if (node_find(auth->value, kinds[i].name))
+		if (cfg_node_find(auth->value, kinds[i].name))
 			return kinds[i].type;
 	return CONFIG_AUTH_NONE;
 }
@@ -51,10 +51,10 @@ static const char *join(struct arena *a, const char *dir, const char *name)
 
 	while (s.n > 1 && s.p[s.n - 1] == '/')
 		s.n--;
-	return config_printf(a, "%.*s%s%s", SLICE_ARG(s), slice_eq_cstr(s, "/") ? "" : "/", name);
+	return cfg_printf(a, "%.*s%s%s", SLICE_ARG(s), slice_eq_cstr(s, "/") ? "" : "/", name);
 }
 
-void check_derive(struct config *cfg)
+void cfg_check_derive(struct config *cfg)
 {
 	cfg->auth.type = chosen_auth(cfg);
 	if (!cfg->http.addr)
@@ -167,7 +167,7 @@ static void check_http(const struct config *cfg, struct config_problems *p)
 	if (cfg->http.debug.addr && !is_address(cfg->http.debug.addr, false))
 		wrong(cfg, p, "http.debug.addr", "must be host:port or :port, not \"%.128s\"", cfg->http.debug.addr);
 	if (cfg->http.debug.prometheus.enabled && !cfg->http.debug.addr)
-		problem_add(p, CONFIG_WARNING, config_origin(cfg, "http.debug.prometheus.enabled"),
+		cfg_problem_add(p, CONFIG_WARNING, cfg_origin(cfg, "http.debug.prometheus.enabled"),
 		    "http.debug.prometheus.enabled", "no metrics are served without http.debug.addr");
 	if (path && path[0] != '/')
 		wrong(cfg, p, "http.debug.prometheus.path", "must begin with '/'");
@@ -209,7 +209,7 @@ static void check_platforms(const struct config *cfg, struct config_problems *p)
 	if (list && n == 0)
 		wrong(cfg, p, "validation.manifests.indexes.platformlist", "is missing, platforms is \"list\"");
 	if (!list && n > 0)
-		problem_add(p, CONFIG_WARNING, config_origin(cfg, "validation.manifests.indexes.platformlist"),
+		cfg_problem_add(p, CONFIG_WARNING, cfg_origin(cfg, "validation.manifests.indexes.platformlist"),
 		    "validation.manifests.indexes.platformlist", "only counts with platforms: list");
 	for (size_t i = 0; i < n; i++) {
 		const struct config_platform *pl = &cfg->validation.manifests.indexes.platformlist.v[i];
@@ -221,7 +221,7 @@ static void check_platforms(const struct config *cfg, struct config_problems *p)
 	}
 }
 
-void check_config(const struct config *cfg, struct config_problems *p)
+void cfg_check_config(const struct config *cfg, struct config_problems *p)
 {
 	check_auth(cfg, p);
 	check_http(cfg, p);
@@ -245,7 +245,7 @@ static void check_file(const struct config *cfg, struct config_problems *p, cons
 	else if (access(file, R_OK) != 0)
 		why = strerror(errno);
 	if (why)
-		problem_add(p, CONFIG_WARNING, config_origin(cfg, path), path, "%s: %s", file, why);
+		cfg_problem_add(p, CONFIG_WARNING, cfg_origin(cfg, path), path, "%s: %s", file, why);
 }
 
 /* The directory of a file that will be made when it is missing. */
@@ -259,10 +259,10 @@ static void check_parent(const struct config *cfg, struct config_problems *p, co
 		return;
 	*slash = '\0';
 	if (fsys->stat(dir, &st) != 0)
-		problem_add(
-		    p, CONFIG_WARNING, config_origin(cfg, path), path, "the directory %s: %s", dir, strerror(errno));
+		cfg_problem_add(
+		    p, CONFIG_WARNING, cfg_origin(cfg, path), path, "the directory %s: %s", dir, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
-		problem_add(p, CONFIG_WARNING, config_origin(cfg, path), path, "%s is not a directory", dir);
+		cfg_problem_add(p, CONFIG_WARNING, cfg_origin(cfg, path), path, "%s is not a directory", dir);
 }
 
 static void check_root(const struct config *cfg, struct config_problems *p)
@@ -273,11 +273,11 @@ static void check_root(const struct config *cfg, struct config_problems *p)
 
 	if (fsys->stat(dir, &st) != 0) {
 		if (errno != ENOENT)
-			problem_add(p, CONFIG_WARNING, config_origin(cfg, path), path, "%s: %s", dir, strerror(errno));
+			cfg_problem_add(p, CONFIG_WARNING, cfg_origin(cfg, path), path, "%s: %s", dir, strerror(errno));
 	} else if (!S_ISDIR(st.st_mode)) {
-		problem_add(p, CONFIG_WARNING, config_origin(cfg, path), path, "%s is not a directory", dir);
+		cfg_problem_add(p, CONFIG_WARNING, cfg_origin(cfg, path), path, "%s is not a directory", dir);
 	} else if (access(dir, R_OK | W_OK | X_OK) != 0) {
-		problem_add(p, CONFIG_WARNING, config_origin(cfg, path), path, "%s: %s", dir, strerror(errno));
+		cfg_problem_add(p, CONFIG_WARNING, cfg_origin(cfg, path), path, "%s: %s", dir, strerror(errno));
 	}
 }
 
@@ -304,5 +304,5 @@ void config_check_files(const struct config *cfg, struct config_problems *p)
 		snprintf(path, sizeof(path), "http.tls.clientcas[%zu]", i);
 		check_file(cfg, p, path, cfg->http.tls.clientcas.v[i]);
 	}
-	problem_sort(p);
+	cfg_problem_sort(p);
 }

@@ -36,7 +36,7 @@ struct override {
 	size_t n;
 };
 
-const char *env_get(char *const *envp, const char *name)
+const char *cfg_env_get(char *const *envp, const char *name)
 {
 	size_t n = strlen(name);
 
@@ -84,7 +84,7 @@ static bool parse_index(struct slice s, size_t *index)
 
 static char *lower(struct arena *a, struct slice s)
 {
-	char *copy = config_strdup(a, s);
+	char *copy = cfg_strdup(a, s);
 
 	for (char *p = copy; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
@@ -109,7 +109,7 @@ static bool find_header(struct override *o, struct slice rest)
 
 	if (indexed)
 		rest.n = (size_t)cut;
-	name = has_lower(rest) ? config_strdup(o->arena, rest) : lower(o->arena, rest);
+	name = has_lower(rest) ? cfg_strdup(o->arena, rest) : lower(o->arena, rest);
 	for (char *p = name; *p; p++)
 		*p = *p == '_' ? '-' : *p;
 	return push(o, NULL, name, 0) && (!indexed || push(o, NULL, NULL, index));
@@ -141,10 +141,10 @@ static bool find_child(struct override *o, const struct config_key *section, str
 		struct slice best_rest = rest;
 		size_t best_len = 0;
 
-		while ((k = key_next_child(section, k)) != NULL) {
+		while ((k = cfg_key_next_child(section, k)) != NULL) {
 			struct slice after = rest;
 
-			if (!cut_name(&after, key_name(k)) && !(k->field && cut_name(&after, k->field)))
+			if (!cut_name(&after, cfg_key_name(k)) && !(k->field && cut_name(&after, k->field)))
 				continue;
 			if (rest.n - after.n < longest && rest.n - after.n > best_len) {
 				best = k;
@@ -155,7 +155,7 @@ static bool find_child(struct override *o, const struct config_key *section, str
 		if (!best)
 			return false;
 		o->n = depth;
-		if (push(o, best, key_name(best), 0) && find_steps(o, best, best_rest))
+		if (push(o, best, cfg_key_name(best), 0) && find_steps(o, best, best_rest))
 			return true;
 		longest = best_len;
 	}
@@ -169,7 +169,7 @@ static bool find_steps(struct override *o, const struct config_key *key, struct 
 
 	if (rest.n == 0) {
 		o->key = key;
-		return key != key_root();
+		return key != cfg_key_root();
 	}
 	o->key = NULL;
 	switch (key->type) {
@@ -184,7 +184,7 @@ static bool find_steps(struct override *o, const struct config_key *key, struct 
 	case KEY_REGEXES:
 		return parse_index(rest, &index) && push(o, NULL, NULL, index);
 	case KEY_MAP:
-		return push(o, NULL, has_lower(rest) ? config_strdup(o->arena, rest) : lower(o->arena, rest), 0);
+		return push(o, NULL, has_lower(rest) ? cfg_strdup(o->arena, rest) : lower(o->arena, rest), 0);
 	case KEY_HEADERS:
 		return find_header(o, rest);
 	case KEY_ANY:
@@ -220,8 +220,8 @@ static struct node *override_value(struct override *o)
 	bool scalar = wants_scalar(o);
 
 	if (slice_trim(text).n == 0)
-		return node_new(o->arena, NODE_NULL, o->at);
-	n = yaml_parse(o->arena, text, o->at, scalar ? &quiet : o->problems);
+		return cfg_node_new(o->arena, NODE_NULL, o->at);
+	n = cfg_yaml_parse(o->arena, text, o->at, scalar ? &quiet : o->problems);
 	config_problems_free(&quiet);
 	if (!scalar)
 		return n;
@@ -230,8 +230,8 @@ static struct node *override_value(struct override *o)
 	if (n && n->type == NODE_NULL && (slice_eq_cstr(text, "~") || slice_eq_icase(text, SLICE("null"))))
 		return n;
 	if (utf8_valid(text))
-		return node_scalar(o->arena, text, o->at);
-	problem_add(o->problems, CONFIG_ERROR, o->at, NULL, "not valid UTF-8");
+		return cfg_node_scalar(o->arena, text, o->at);
+	cfg_problem_add(o->problems, CONFIG_ERROR, o->at, NULL, "not valid UTF-8");
 	return NULL;
 }
 
@@ -250,13 +250,14 @@ static bool same_name(const char *a, const char *b)
 /* The item under `name`, made when it is not there. */
 static struct node_item *enter_map(struct override *o, struct node **slot, const struct step *s)
 {
-	struct node *map = (*slot)->type == NODE_MAP ? node_copy(o->arena, *slot) : node_new(o->arena, NODE_MAP, o->at);
+	struct node *map =
+	    (*slot)->type == NODE_MAP ? cfg_node_copy(o->arena, *slot) : cfg_node_new(o->arena, NODE_MAP, o->at);
 
 	*slot = map;
 	for (size_t i = 0; i < map->n; i++)
 		if (s->key ? strcmp(map->items[i].key, s->name) == 0 : same_name(map->items[i].key, s->name))
 			return &map->items[i];
-	return node_append(o->arena, map, s->name, o->at, node_new(o->arena, NODE_NULL, o->at));
+	return cfg_node_append(o->arena, map, s->name, o->at, cfg_node_new(o->arena, NODE_NULL, o->at));
 }
 
 static struct node_item *enter_list(struct override *o, struct node **slot, const struct step *s)
@@ -264,18 +265,18 @@ static struct node_item *enter_list(struct override *o, struct node **slot, cons
 	struct node *old = *slot, *list;
 
 	if (old->type == NODE_LIST) {
-		list = node_copy(o->arena, old);
+		list = cfg_node_copy(o->arena, old);
 	} else {
-		list = node_new(o->arena, NODE_LIST, o->at);
+		list = cfg_node_new(o->arena, NODE_LIST, o->at);
 		if (old->type == NODE_SCALAR) /* a single value stands for a list of itself */
-			node_append(o->arena, list, NULL, old->at, old);
+			cfg_node_append(o->arena, list, NULL, old->at, old);
 	}
 	*slot = list;
 	if (s->index < list->n)
 		return &list->items[s->index];
 	if (s->index == list->n)
-		return node_append(o->arena, list, NULL, o->at, node_new(o->arena, NODE_NULL, o->at));
-	problem_add(o->problems, CONFIG_ERROR, o->at, NULL,
+		return cfg_node_append(o->arena, list, NULL, o->at, cfg_node_new(o->arena, NODE_NULL, o->at));
+	cfg_problem_add(o->problems, CONFIG_ERROR, o->at, NULL,
 	    "index %zu is beyond the end of the list, which has %zu; the next one is %zu", s->index, list->n, list->n);
 	return NULL;
 }
@@ -295,13 +296,13 @@ static void override(struct override *o, struct node **root)
 			return;
 		slot = &item->value;
 		if (s->key)
-			read_expand_shorthand(o->arena, s->key, slot);
+			cfg_read_expand_shorthand(o->arena, s->key, slot);
 	}
 	ASSERT(item != NULL);
 	item->value = value;
 	item->at = o->at;
 	if (o->key)
-		read_expand_shorthand(o->arena, o->key, &item->value);
+		cfg_read_expand_shorthand(o->arena, o->key, &item->value);
 }
 
 /* ---- which variables ------------------------------------------------------------------ */
@@ -353,7 +354,7 @@ static bool is_apart(const char *name)
 /* The key as a variable has it behind the prefix: HTTP_TLS_KEY. */
 static const char *variable_of(struct arena *a, const char *path)
 {
-	char *name = config_strdup(a, slice_cstr(path));
+	char *name = cfg_strdup(a, slice_cstr(path));
 
 	for (char *p = name; *p; p++)
 		*p = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
@@ -364,19 +365,19 @@ static void unknown_variable(struct override *o, const char *name, bool own)
 {
 	static const char berth[] = "berth.";
 	const char *prefix = own ? "BERTH_" : "REGISTRY_";
-	const char **names = config_alloc(o->arena, config_nkeys * sizeof(*names));
+	const char **names = cfg_alloc(o->arena, cfg_nkeys * sizeof(*names));
 	const char *guess;
 	size_t n = 0;
 
-	for (size_t i = 1; i < config_nkeys; i++) {
-		const char *path = config_keys[i].path;
+	for (size_t i = 1; i < cfg_nkeys; i++) {
+		const char *path = cfg_keys[i].path;
 		bool owned = strncmp(path, berth, strlen(berth)) == 0;
 
 		if (owned == own && !strchr(path, '['))
 			names[n++] = variable_of(o->arena, path + (own ? strlen(berth) : 0));
 	}
-	guess = nearest_name(slice_cstr(name + strlen(prefix)), names, n);
-	problem_add(o->problems, own ? CONFIG_ERROR : CONFIG_WARNING, o->at, NULL, "names no key%s%s%s%s%s",
+	guess = cfg_nearest_name(slice_cstr(name + strlen(prefix)), names, n);
+	cfg_problem_add(o->problems, own ? CONFIG_ERROR : CONFIG_WARNING, o->at, NULL, "names no key%s%s%s%s%s",
 	    own ? "" : " and is ignored", guess ? "; did you mean " : "", guess ? prefix : "", guess ? guess : "",
 	    guess ? "?" : "");
 }
@@ -394,7 +395,7 @@ static bool leads_to_value(const struct override *o)
 static void apply_one(struct arena *a, const char *var, struct node **root, struct config_problems *p)
 {
 	const char *eq = strchr(var, '=');
-	char *name = config_strdup(a, slice_of(var, (size_t)(eq - var)));
+	char *name = cfg_strdup(a, slice_of(var, (size_t)(eq - var)));
 	struct override o = {.arena = a, .problems = p, .at = {.file = name}, .value = eq + 1};
 	bool own = strncmp(name, "BERTH_", 6) == 0, found;
 
@@ -402,20 +403,21 @@ static void apply_one(struct arena *a, const char *var, struct node **root, stru
 		return;
 	for (const char *c = name; *c; c++) {
 		if (*c <= ' ' || *c > '~') {
-			problem_add(p, CONFIG_WARNING, o.at, NULL, "the name has characters that no key has; ignored");
+			cfg_problem_add(
+			    p, CONFIG_WARNING, o.at, NULL, "the name has characters that no key has; ignored");
 			return;
 		}
 	}
 	if (strcmp(name, "REGISTRY_VERSION") == 0) {
-		problem_add(
+		cfg_problem_add(
 		    p, CONFIG_WARNING, o.at, NULL, "ignored: the version of the format is only given in the file");
 		return;
 	}
 	if (own)
-		found = push(&o, key_child(key_root(), SLICE("berth")), "berth", 0) &&
+		found = push(&o, cfg_key_child(cfg_key_root(), SLICE("berth")), "berth", 0) &&
 		        find_steps(&o, o.steps[0].key, slice_from(slice_cstr(name), 6)) && o.n > 1;
 	else
-		found = find_steps(&o, key_root(), slice_from(slice_cstr(name), 9));
+		found = find_steps(&o, cfg_key_root(), slice_from(slice_cstr(name), 9));
 	if (is_injected(name, o.value) && !(found && leads_to_value(&o)))
 		return;
 	if (found)
@@ -429,14 +431,14 @@ static int by_name(const void *x, const void *y)
 	return strverscmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-void env_apply(struct arena *a, char *const *envp, struct node **root, struct config_problems *p)
+void cfg_env_apply(struct arena *a, char *const *envp, struct node **root, struct config_problems *p)
 {
 	const char **vars;
 	size_t n = 0;
 
 	for (char *const *e = envp; e && *e; e++)
 		n++;
-	vars = config_alloc(a, (n + 1) * sizeof(*vars));
+	vars = cfg_alloc(a, (n + 1) * sizeof(*vars));
 	n = 0;
 	for (char *const *e = envp; e && *e; e++)
 		if (strchr(*e, '=') && (strncmp(*e, "REGISTRY_", 9) == 0 || strncmp(*e, "BERTH_", 6) == 0))
@@ -445,7 +447,7 @@ void env_apply(struct arena *a, char *const *envp, struct node **root, struct co
 		return;
 	qsort(vars, n, sizeof(*vars), by_name);
 	if ((*root)->type != NODE_MAP)
-		*root = node_new(a, NODE_MAP, (*root)->at);
+		*root = cfg_node_new(a, NODE_MAP, (*root)->at);
 	for (size_t i = 0; i < n; i++)
 		apply_one(a, vars[i], root, p);
 }

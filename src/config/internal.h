@@ -8,7 +8,8 @@
  *
  * A node knows where it came from, so every message and every line of
  * `config show` can say it. Nodes and strings live in the arena of the
- * configuration and go away with it.
+ * configuration and go away with it. Functions that only this module uses
+ * begin with cfg_, the public ones with config_.
  */
 #ifndef BERTH_CONFIG_INTERNAL_H
 #define BERTH_CONFIG_INTERNAL_H
@@ -20,9 +21,9 @@
 
 /* Zeroed, never NULL: a configuration is small and read at start, so a lack of
  * memory ends the process with a message. */
-void *config_alloc(struct arena *a, size_t n);
-char *config_strdup(struct arena *a, struct slice s);
-char *config_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void *cfg_alloc(struct arena *a, size_t n);
+char *cfg_strdup(struct arena *a, struct slice s);
+char *cfg_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ---- problems (problem.c) --------------------------------------------------- */
 
@@ -31,14 +32,14 @@ struct origin {
 	unsigned line;    /* 0: none */
 };
 
-void problem_add(struct config_problems *p, enum config_severity severity, struct origin at, const char *key,
+void cfg_problem_add(struct config_problems *p, enum config_severity severity, struct origin at, const char *key,
     const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Puts the problems into the order of files and lines. */
-void problem_sort(struct config_problems *p);
+void cfg_problem_sort(struct config_problems *p);
 
 /* The string of `names` (n of them) that is nearest to s by edit distance, or
  * NULL when none is near enough to be what was meant. */
-const char *nearest_name(struct slice s, const char *const *names, size_t n);
+const char *cfg_nearest_name(struct slice s, const char *const *names, size_t n);
 
 /* ---- the tree (yaml.c) ------------------------------------------------------- */
 
@@ -64,17 +65,18 @@ struct node_item {
 	struct node *value;
 };
 
-struct node *node_new(struct arena *a, enum node_type type, struct origin at);
-struct node *node_scalar(struct arena *a, struct slice text, struct origin at);
+struct node *cfg_node_new(struct arena *a, enum node_type type, struct origin at);
+struct node *cfg_node_scalar(struct arena *a, struct slice text, struct origin at);
 /* Appends to a map or a list. */
-struct node_item *node_append(struct arena *a, struct node *n, const char *key, struct origin at, struct node *value);
-struct node_item *node_find(const struct node *map, const char *key);
+struct node_item *cfg_node_append(
+    struct arena *a, struct node *n, const char *key, struct origin at, struct node *value);
+struct node_item *cfg_node_find(const struct node *map, const char *key);
 /* A copy whose items can be changed without a trace in the original. */
-struct node *node_copy(struct arena *a, const struct node *n);
+struct node *cfg_node_copy(struct arena *a, const struct node *n);
 
 /* Parses one YAML document. NULL after an error; a document without content is
  * a NODE_NULL. `at` is the file, or the variable when `line` is fixed at 0. */
-struct node *yaml_parse(struct arena *a, struct slice text, struct origin at, struct config_problems *p);
+struct node *cfg_yaml_parse(struct arena *a, struct slice text, struct origin at, struct config_problems *p);
 
 /* ---- the table (keys.c) ------------------------------------------------------- */
 
@@ -131,17 +133,17 @@ struct config_key {
 	const char *note; /* KEY_NOTE, KEY_LATER and same_as: what to tell the operator */
 };
 
-extern const struct config_key config_keys[];
-extern const size_t config_nkeys;
+extern const struct config_key cfg_keys[];
+extern const size_t cfg_nkeys;
 
 /* The row of the whole file; its children are the top-level keys. */
-const struct config_key *key_root(void);
+const struct config_key *cfg_key_root(void);
 /* Children in the order of the table: NULL starts, NULL ends. */
-const struct config_key *key_next_child(const struct config_key *parent, const struct config_key *prev);
-const struct config_key *key_child(const struct config_key *parent, struct slice name);
+const struct config_key *cfg_key_next_child(const struct config_key *parent, const struct config_key *prev);
+const struct config_key *cfg_key_child(const struct config_key *parent, struct slice name);
 /* The last component of the path. */
-const char *key_name(const struct config_key *key);
-const char *key_choice_name(const struct config_key *key, int value);
+const char *cfg_key_name(const struct config_key *key);
+const char *cfg_key_choice_name(const struct config_key *key, int value);
 
 /* ---- values (value.c) ------------------------------------------------------------ */
 
@@ -156,28 +158,28 @@ struct reader {
  * Reads the scalar `text` into the object at `to` as the key's type says.
  * Returns NULL, or why not, in words for the operator (in the arena).
  */
-const char *value_read(struct arena *a, const struct config_key *key, const char *text, void *to);
+const char *cfg_value_read(struct arena *a, const struct config_key *key, const char *text, void *to);
 /* Writes the value at `from` as YAML that value_read takes back. */
-void value_write(const struct config_key *key, const void *from, struct buf *out);
-bool value_bool(const char *text, bool *out);
+void cfg_value_write(const struct config_key *key, const void *from, struct buf *out);
+bool cfg_value_bool(const char *text, bool *out);
 
 /* Compiles a Go regular expression; NULL or why not (in the arena). */
-const char *regex_compile(struct arena *a, const char *go, regex_t *re);
+const char *cfg_regex_compile(struct arena *a, const char *go, regex_t *re);
 
 /* ---- reading (read.c) --------------------------------------------------------------- */
 
 /* Turns a shorthand ("filesystem") into the map it stands for. */
-void read_expand_shorthand(struct arena *a, const struct config_key *key, struct node **node);
-void read_config(struct reader *r, struct node *root, struct config *cfg);
+void cfg_read_expand_shorthand(struct arena *a, const struct config_key *key, struct node **node);
+void cfg_read_config(struct reader *r, struct node *root, struct config *cfg);
 
 /* Lays the environment over the tree; *root may be replaced. */
-void env_apply(struct arena *a, char *const *envp, struct node **root, struct config_problems *p);
+void cfg_env_apply(struct arena *a, char *const *envp, struct node **root, struct config_problems *p);
 /* The value of a variable in envp, or NULL. */
-const char *env_get(char *const *envp, const char *name);
+const char *cfg_env_get(char *const *envp, const char *name);
 
 /* Defaults that depend on other keys, then what must hold between keys. */
-void check_derive(struct config *cfg);
-void check_config(const struct config *cfg, struct config_problems *p);
+void cfg_check_derive(struct config *cfg);
+void cfg_check_config(const struct config *cfg, struct config_problems *p);
 
 /* ---- the private part of a configuration ---------------------------------------------- */
 
@@ -187,6 +189,6 @@ struct config_private {
 };
 
 /* Where the key at `path` was given; {NULL, 0} when it was not. */
-struct origin config_origin(const struct config *cfg, const char *path);
+struct origin cfg_origin(const struct config *cfg, const char *path);
 
 #endif

@@ -79,7 +79,7 @@ static const struct key_choice platforms[] = {
 #define DROPPED "registry:3 dropped it too"
 
 /* clang-format off */
-const struct config_key config_keys[] = {
+const struct config_key cfg_keys[] = {
 	{"", KEY_SECTION},
 
 	{"version", KEY_STRING, .derived = "none, required in a file",
@@ -96,7 +96,7 @@ const struct config_key config_keys[] = {
 	 .doc = "The form of a line."},
 	{"log.fields", KEY_MAP, .at = AT(log.fields), .doc = "Constant fields of every line."},
 	{"log.hooks", KEY_ANY, KEY_LATER, .doc = "Mails sent for log lines.",
-	 .note = "mail hooks are not supported; remove them and let the collector of the logs send the mail"},
+	 .note = "berth sends no mail; remove the hooks and let the collector of the logs send it"},
 	{"log.reportcaller", KEY_BOOL, .at = AT(log.reportcaller), .preset = "false",
 	 .doc = "Adds the place in the source to every line."},
 	{"loglevel", KEY_ENUM, .choices = levels, .same_as = "log.level", .doc = "Old name of `log.level`.",
@@ -116,9 +116,9 @@ const struct config_key config_keys[] = {
 	{"storage.gcs", KEY_ANY, KEY_LATER, .flags = KEY_CHOICE, .note = OBJECT_STORE, .doc = "Google Cloud Storage."},
 	{"storage.azure", KEY_ANY, KEY_LATER, .flags = KEY_CHOICE, .note = OBJECT_STORE, .doc = "Azure Blob Storage."},
 	{"storage.swift", KEY_ANY, KEY_LATER, .flags = KEY_CHOICE,
-	 .note = "OpenStack Swift is not supported; use the filesystem driver", .doc = "OpenStack Swift."},
+	 .note = "berth has no driver for OpenStack Swift; use the filesystem driver", .doc = "OpenStack Swift."},
 	{"storage.oss", KEY_ANY, KEY_LATER, .flags = KEY_CHOICE,
-	 .note = "Aliyun OSS is not supported; use the filesystem driver", .doc = "Aliyun OSS."},
+	 .note = "berth has no driver for Aliyun OSS; use the filesystem driver", .doc = "Aliyun OSS."},
 	{"storage.inmemory", KEY_ANY, KEY_LATER, .flags = KEY_CHOICE,
 	 .note = "a registry in memory loses everything; use the filesystem driver, on a tmpfs if that is wanted",
 	 .doc = "Test driver."},
@@ -369,11 +369,11 @@ const struct config_key config_keys[] = {
 };
 /* clang-format on */
 
-const size_t config_nkeys = ARRAY_LEN(config_keys);
+const size_t cfg_nkeys = ARRAY_LEN(cfg_keys);
 
-const struct config_key *key_root(void)
+const struct config_key *cfg_key_root(void)
 {
-	return &config_keys[0];
+	return &cfg_keys[0];
 }
 
 /* What the path of each child begins with. */
@@ -387,14 +387,14 @@ static size_t child_prefix(const struct config_key *parent, const char *path)
 	return n + strlen(joint);
 }
 
-const struct config_key *key_next_child(const struct config_key *parent, const struct config_key *prev)
+const struct config_key *cfg_key_next_child(const struct config_key *parent, const struct config_key *prev)
 {
 	const struct config_key *k = prev ? prev : parent;
 
-	for (k++; k < config_keys + config_nkeys; k++) {
+	for (k++; k < cfg_keys + cfg_nkeys; k++) {
 		size_t n = child_prefix(parent, k->path);
 
-		if (n == 0 && parent != key_root())
+		if (n == 0 && parent != cfg_key_root())
 			return NULL;
 		if (!strchr(k->path + n, '.'))
 			return k;
@@ -402,24 +402,24 @@ const struct config_key *key_next_child(const struct config_key *parent, const s
 	return NULL;
 }
 
-const struct config_key *key_child(const struct config_key *parent, struct slice name)
+const struct config_key *cfg_key_child(const struct config_key *parent, struct slice name)
 {
 	const struct config_key *k = NULL;
 
-	while ((k = key_next_child(parent, k)) != NULL)
-		if (slice_eq_cstr(name, key_name(k)))
+	while ((k = cfg_key_next_child(parent, k)) != NULL)
+		if (slice_eq_cstr(name, cfg_key_name(k)))
 			return k;
 	return NULL;
 }
 
-const char *key_name(const struct config_key *key)
+const char *cfg_key_name(const struct config_key *key)
 {
 	const char *dot = strrchr(key->path, '.');
 
 	return dot ? dot + 1 : key->path;
 }
 
-const char *key_choice_name(const struct config_key *key, int value)
+const char *cfg_key_choice_name(const struct config_key *key, int value)
 {
 	for (const struct key_choice *c = key->choices; c && c->name; c++)
 		if (c->value == value && !c->refused)

@@ -11,7 +11,7 @@
 
 /* ---- memory --------------------------------------------------------------------- */
 
-void *config_alloc(struct arena *a, size_t n)
+void *cfg_alloc(struct arena *a, size_t n)
 {
 	void *p = arena_alloc(a, n ? n : 1);
 
@@ -22,16 +22,16 @@ void *config_alloc(struct arena *a, size_t n)
 	return p;
 }
 
-char *config_strdup(struct arena *a, struct slice s)
+char *cfg_strdup(struct arena *a, struct slice s)
 {
-	char *copy = config_alloc(a, s.n + 1);
+	char *copy = cfg_alloc(a, s.n + 1);
 
 	if (s.n)
 		memcpy(copy, s.p, s.n);
 	return copy;
 }
 
-char *config_printf(struct arena *a, const char *fmt, ...)
+char *cfg_printf(struct arena *a, const char *fmt, ...)
 {
 	CLEANUP(buf_free) struct buf b = BUF_INIT(SIZE_MAX / 4);
 	va_list ap;
@@ -39,7 +39,7 @@ char *config_printf(struct arena *a, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vaddf(&b, fmt, ap);
 	va_end(ap);
-	return config_strdup(a, buf_slice(&b));
+	return cfg_strdup(a, buf_slice(&b));
 }
 
 /* ---- loading ----------------------------------------------------------------------- */
@@ -57,18 +57,18 @@ static struct config *config_new(void)
 /* The mandatory first key of a file. */
 static void check_version(const struct node *root, const char *file, struct config_problems *p)
 {
-	const struct node_item *item = node_find(root, "version");
+	const struct node_item *item = cfg_node_find(root, "version");
 	struct origin top = {.file = file, .line = 1};
 
 	if (root->type == NODE_NULL)
-		problem_add(p, CONFIG_ERROR, top, "version",
+		cfg_problem_add(p, CONFIG_ERROR, top, "version",
 		    "the file is empty; a configuration begins with the line \"version: 0.1\"");
 	else if (root->type != NODE_MAP)
 		return;
 	else if (!item)
-		problem_add(p, CONFIG_ERROR, top, "version", "missing; add the line \"version: 0.1\"");
+		cfg_problem_add(p, CONFIG_ERROR, top, "version", "missing; add the line \"version: 0.1\"");
 	else if (item->value->type != NODE_SCALAR || strcmp(item->value->text, "0.1") != 0)
-		problem_add(
+		cfg_problem_add(
 		    p, CONFIG_ERROR, item->at, "version", "must be 0.1, the only version of the format there is");
 }
 
@@ -77,21 +77,21 @@ static struct config *load(struct config *cfg, struct slice text, char *const *e
 {
 	struct arena *a = &cfg->priv->arena;
 	struct reader r = {.arena = a, .problems = p, .bare = !cfg->file};
-	struct node *root = node_new(a, NODE_MAP, (struct origin){NULL, 0});
+	struct node *root = cfg_node_new(a, NODE_MAP, (struct origin){NULL, 0});
 
 	if (cfg->file) {
-		root = yaml_parse(a, text, (struct origin){.file = cfg->file, .line = 1}, p);
+		root = cfg_yaml_parse(a, text, (struct origin){.file = cfg->file, .line = 1}, p);
 		if (!root)
 			goto out;
 		check_version(root, cfg->file, p);
 	}
-	env_apply(a, envp, &root, p);
+	cfg_env_apply(a, envp, &root, p);
 	cfg->priv->root = root;
-	read_config(&r, root, cfg);
-	check_derive(cfg);
-	check_config(cfg, p);
+	cfg_read_config(&r, root, cfg);
+	cfg_check_derive(cfg);
+	cfg_check_config(cfg, p);
 out:
-	problem_sort(p);
+	cfg_problem_sort(p);
 	if (p->errors)
 		config_free(&cfg);
 	return cfg;
@@ -102,7 +102,7 @@ struct config *config_load_text(
 {
 	struct config *cfg = config_new();
 
-	cfg->file = config_strdup(&cfg->priv->arena, slice_cstr(name));
+	cfg->file = cfg_strdup(&cfg->priv->arena, slice_cstr(name));
 	return load(cfg, text, envp, problems);
 }
 
@@ -115,13 +115,14 @@ static char *read_text(const char *path, size_t *n, struct config_problems *p)
 	char *text = NULL;
 
 	if (fsys->stat(path, &st) != 0)
-		problem_add(p, CONFIG_ERROR, at, NULL, "the configuration file cannot be opened: %s", strerror(errno));
+		cfg_problem_add(
+		    p, CONFIG_ERROR, at, NULL, "the configuration file cannot be opened: %s", strerror(errno));
 	else if (S_ISDIR(st.st_mode))
-		problem_add(p, CONFIG_ERROR, at, NULL, "is a directory, not a configuration file");
+		cfg_problem_add(p, CONFIG_ERROR, at, NULL, "is a directory, not a configuration file");
 	else if (fsys_read_file(path, YAML_MAX_BYTES, &text, n, &err) == ERR_TOO_LARGE)
-		problem_add(p, CONFIG_ERROR, at, NULL, "larger than %zu KiB", YAML_MAX_BYTES / 1024);
+		cfg_problem_add(p, CONFIG_ERROR, at, NULL, "larger than %zu KiB", YAML_MAX_BYTES / 1024);
 	else if (err.code)
-		problem_add(p, CONFIG_ERROR, at, NULL, "the configuration file cannot be read: %s",
+		cfg_problem_add(p, CONFIG_ERROR, at, NULL, "the configuration file cannot be read: %s",
 		    err.sys ? strerror(err.sys) : err.msg);
 	return err.code ? NULL : text;
 }
@@ -133,7 +134,7 @@ struct config *config_load(const char *path, char *const *envp, struct config_pr
 	size_t n;
 
 	if (!path)
-		path = env_get(envp, "REGISTRY_CONFIGURATION_PATH");
+		path = cfg_env_get(envp, "REGISTRY_CONFIGURATION_PATH");
 	if (!path || !*path)
 		return load(config_new(), SLICE_NONE, envp, problems);
 	text = read_text(path, &n, problems);
@@ -169,7 +170,7 @@ void config_free(struct config **pcfg)
 
 /* ---- where things came from ------------------------------------------------------------ */
 
-struct origin config_origin(const struct config *cfg, const char *path)
+struct origin cfg_origin(const struct config *cfg, const char *path)
 {
 	const struct node *n = cfg->priv->root;
 	struct slice rest = slice_cstr(path);
@@ -187,7 +188,7 @@ struct origin config_origin(const struct config *cfg, const char *path)
 			break;
 		if (!slice_to_cstr(open < 0 ? name : slice_sub(name, 0, (size_t)open), key, sizeof(key)))
 			break;
-		item = node_find(n, key);
+		item = cfg_node_find(n, key);
 		if (!item)
 			break;
 		at = item->at;

@@ -18,7 +18,7 @@ struct config_private_problems {
 /* What came from outside must not steer a terminal or add lines. */
 static char *printable(struct arena *a, const char *s)
 {
-	char *copy = config_strdup(a, slice_cstr(s));
+	char *copy = cfg_strdup(a, slice_cstr(s));
 
 	for (char *p = copy; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
@@ -45,7 +45,7 @@ static void append(
 	};
 }
 
-void problem_add(
+void cfg_problem_add(
     struct config_problems *p, enum config_severity severity, struct origin at, const char *key, const char *fmt, ...)
 {
 	char msg[MAX_MESSAGE];
@@ -85,7 +85,7 @@ static int by_place(const void *x, const void *y)
 	return d ? d : strcmp(a->message, b->message);
 }
 
-void problem_sort(struct config_problems *p)
+void cfg_problem_sort(struct config_problems *p)
 {
 	size_t dropped = p->priv ? p->priv->dropped : 0;
 
@@ -94,7 +94,7 @@ void problem_sort(struct config_problems *p)
 	if (dropped) {
 		p->priv->dropped = 0;
 		append(p, CONFIG_NOTE, (struct origin){NULL, 0}, NULL,
-		    config_printf(&p->priv->arena, "%zu further problems are not listed", dropped));
+		    cfg_printf(&p->priv->arena, "%zu further problems are not listed", dropped));
 	}
 }
 
@@ -166,7 +166,7 @@ static struct slice folded(struct slice s, char *out)
 	return slice_of(out, s.n);
 }
 
-const char *nearest_name(struct slice s, const char *const *names, size_t n)
+const char *cfg_nearest_name(struct slice s, const char *const *names, size_t n)
 {
 	char sbuf[MAX_NAME], nbuf[MAX_NAME];
 	const char *best = NULL;

@@ -21,7 +21,7 @@ static void complain(
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	problem_add(r->problems, severity, at, path, "%s", msg);
+	cfg_problem_add(r->problems, severity, at, path, "%s", msg);
 }
 
 static const struct node *value_of(const struct node_item *item)
@@ -32,10 +32,10 @@ static const struct node *value_of(const struct node_item *item)
 /* Is there nothing in it that would have to do something? */
 static bool inert(const struct node *n)
 {
-	const struct node_item *disabled = node_find(n, "disabled");
+	const struct node_item *disabled = cfg_node_find(n, "disabled");
 	bool off;
 
-	if (disabled && disabled->value->type == NODE_SCALAR && value_bool(disabled->value->text, &off) && off)
+	if (disabled && disabled->value->type == NODE_SCALAR && cfg_value_bool(disabled->value->text, &off) && off)
 		return true;
 	if (n->type == NODE_SCALAR)
 		return n->text[0] == '\0';
@@ -57,13 +57,13 @@ static void read_scalar(
 		complain(r, CONFIG_ERROR, n->at, path, "must be a single value, not a %s",
 		    n->type == NODE_MAP ? "mapping" : "list");
 	} else if (n && n->text[0]) {
-		why = value_read(r->arena, key, n->text, to);
+		why = cfg_value_read(r->arena, key, n->text, to);
 		if (!why)
 			return;
 		complain(r, CONFIG_ERROR, n->at, path, "%s", why);
 	}
 	if (preset) {
-		why = value_read(r->arena, key, preset, to);
+		why = cfg_value_read(r->arena, key, preset, to);
 		ASSERT(why == NULL);
 	}
 }
@@ -98,18 +98,18 @@ static void read_strings(
 {
 	size_t count = list_length(r, n, path);
 
-	to->v = config_alloc(r->arena, (count + 1) * sizeof(*to->v));
+	to->v = cfg_alloc(r->arena, (count + 1) * sizeof(*to->v));
 	to->n = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct node *e = list_element(n, i);
-		const char *epath = config_printf(r->arena, "%s[%zu]", path, i);
+		const char *epath = cfg_printf(r->arena, "%s[%zu]", path, i);
 		struct config_key one = *key;
 		const char *why;
 
 		if (!scalar_element(r, e, epath))
 			continue;
 		one.type = KEY_STRING;
-		why = e->text[0] ? value_read(r->arena, &one, e->text, &to->v[to->n]) : "is empty";
+		why = e->text[0] ? cfg_value_read(r->arena, &one, e->text, &to->v[to->n]) : "is empty";
 		if (why)
 			complain(r, CONFIG_ERROR, e->at, epath, "%s", why);
 		else
@@ -121,16 +121,16 @@ static void read_regexes(struct reader *r, const struct node *n, const char *pat
 {
 	size_t count = list_length(r, n, path);
 
-	to->v = count ? config_alloc(r->arena, count * sizeof(*to->v)) : NULL;
+	to->v = count ? cfg_alloc(r->arena, count * sizeof(*to->v)) : NULL;
 	to->n = 0;
 	for (size_t i = 0; i < count; i++) {
 		const struct node *e = list_element(n, i);
-		const char *epath = config_printf(r->arena, "%s[%zu]", path, i);
+		const char *epath = cfg_printf(r->arena, "%s[%zu]", path, i);
 		const char *why;
 
 		if (!scalar_element(r, e, epath))
 			continue;
-		why = regex_compile(r->arena, e->text, &to->v[to->n].re);
+		why = cfg_regex_compile(r->arena, e->text, &to->v[to->n].re);
 		if (why)
 			complain(r, CONFIG_ERROR, e->at, epath, "%s", why);
 		else
@@ -155,17 +155,17 @@ static void read_map(struct reader *r, const struct node *n, const char *path, s
 
 	if (!n || !is_map(r, n, path))
 		return;
-	to->v = n->n ? config_alloc(r->arena, n->n * sizeof(*to->v)) : NULL;
+	to->v = n->n ? cfg_alloc(r->arena, n->n * sizeof(*to->v)) : NULL;
 	for (size_t i = 0; i < n->n; i++) {
 		const struct node_item *item = &n->items[i];
-		const char *epath = config_printf(r->arena, "%s.%s", path, item->key);
+		const char *epath = cfg_printf(r->arena, "%s.%s", path, item->key);
 		const char *value = NULL, *why;
 
 		if (item->value->type == NODE_NULL)
 			continue;
 		if (!scalar_element(r, item->value, epath))
 			continue;
-		why = value_read(r->arena, &one, item->value->text, &value);
+		why = cfg_value_read(r->arena, &one, item->value->text, &value);
 		if (why)
 			complain(r, CONFIG_ERROR, item->value->at, epath, "%s", why);
 		else
@@ -198,10 +198,10 @@ static void read_headers(
 {
 	if (!n || !is_map(r, n, path))
 		return;
-	to->v = n->n ? config_alloc(r->arena, n->n * sizeof(*to->v)) : NULL;
+	to->v = n->n ? cfg_alloc(r->arena, n->n * sizeof(*to->v)) : NULL;
 	for (size_t i = 0; i < n->n; i++) {
 		const struct node_item *item = &n->items[i];
-		const char *epath = config_printf(r->arena, "%s.%s", path, item->key);
+		const char *epath = cfg_printf(r->arena, "%s.%s", path, item->key);
 		struct config_header *h = &to->v[to->n];
 
 		if (!is_token(item->key)) {
@@ -224,15 +224,15 @@ static void read_headers(
 
 static const char *child_path(struct reader *r, const char *path, const char *name)
 {
-	return *path ? config_printf(r->arena, "%s.%s", path, name) : name;
+	return *path ? cfg_printf(r->arena, "%s.%s", path, name) : name;
 }
 
 /* A key elsewhere whose last component is this name, for those who forgot a level. */
 static const char *same_name_elsewhere(const char *name)
 {
-	for (size_t i = 1; i < config_nkeys; i++)
-		if (config_keys[i].status == KEY_OK && strcmp(key_name(&config_keys[i]), name) == 0)
-			return config_keys[i].path;
+	for (size_t i = 1; i < cfg_nkeys; i++)
+		if (cfg_keys[i].status == KEY_OK && strcmp(cfg_key_name(&cfg_keys[i]), name) == 0)
+			return cfg_keys[i].path;
 	return NULL;
 }
 
@@ -243,9 +243,9 @@ static void unknown_key(
 	const struct config_key *k = NULL;
 	size_t n = 0;
 
-	while ((k = key_next_child(section, k)) != NULL && n < ARRAY_LEN(names))
-		names[n++] = key_name(k);
-	guess = nearest_name(slice_cstr(item->key), names, n);
+	while ((k = cfg_key_next_child(section, k)) != NULL && n < ARRAY_LEN(names))
+		names[n++] = cfg_key_name(k);
+	guess = cfg_nearest_name(slice_cstr(item->key), names, n);
 	if (guess) {
 		complain(r, CONFIG_ERROR, item->at, child_path(r, path, item->key), "unknown key; did you mean \"%s\"?",
 		    guess);
@@ -258,19 +258,19 @@ static void unknown_key(
 		complain(r, CONFIG_ERROR, item->at, child_path(r, path, item->key), "unknown key");
 }
 
-void read_expand_shorthand(struct arena *a, const struct config_key *key, struct node **node)
+void cfg_read_expand_shorthand(struct arena *a, const struct config_key *key, struct node **node)
 {
 	struct node *n = *node;
 
 	if (!(key->flags & KEY_SHORTHAND) || n->type != NODE_SCALAR || n->text[0] == '\0')
 		return;
-	*node = node_new(a, NODE_MAP, n->at);
-	node_append(a, *node, n->text, n->at, node_new(a, NODE_NULL, n->at));
+	*node = cfg_node_new(a, NODE_MAP, n->at);
+	cfg_node_append(a, *node, n->text, n->at, cfg_node_new(a, NODE_NULL, n->at));
 }
 
 static const char *place_name(struct arena *a, struct origin at)
 {
-	return at.line ? config_printf(a, "line %u", at.line) : at.file;
+	return at.line ? cfg_printf(a, "line %u", at.line) : at.file;
 }
 
 /* At most one of the choices may be there. */
@@ -280,7 +280,7 @@ static void check_choice(struct reader *r, const struct config_key *section, con
 
 	for (size_t i = 0; i < n->n; i++) {
 		const struct node_item *item = &n->items[i];
-		const struct config_key *k = key_child(section, slice_cstr(item->key));
+		const struct config_key *k = cfg_key_child(section, slice_cstr(item->key));
 
 		if (!k || !(k->flags & KEY_CHOICE))
 			continue;
@@ -307,17 +307,17 @@ static void read_section(
 	for (size_t i = 0; n && i < n->n; i++) {
 		const struct node_item *item = &n->items[i];
 
-		if (section == key_root() && strncmp(item->key, "x-", 2) == 0)
+		if (section == cfg_key_root() && strncmp(item->key, "x-", 2) == 0)
 			continue; /* a place for anchors, as in Compose files */
-		if (!key_child(section, slice_cstr(item->key)))
+		if (!cfg_key_child(section, slice_cstr(item->key)))
 			unknown_key(r, section, item, path);
 	}
 	if (n)
 		check_choice(r, section, n, path);
-	while ((k = key_next_child(section, k)) != NULL) {
-		const char *name = key_name(k);
+	while ((k = cfg_key_next_child(section, k)) != NULL) {
+		const char *name = cfg_key_name(k);
 
-		read_key(r, k, n ? node_find(n, name) : NULL, child_path(r, path, name), base);
+		read_key(r, k, n ? cfg_node_find(n, name) : NULL, child_path(r, path, name), base);
 	}
 }
 
@@ -335,10 +335,10 @@ static void read_items(struct reader *r, const struct config_key *key, const str
 	if (!n)
 		return;
 	list.n = n->n;
-	list.v = n->n ? config_alloc(r->arena, n->n * key->size) : NULL;
+	list.v = n->n ? cfg_alloc(r->arena, n->n * key->size) : NULL;
 	for (size_t i = 0; i < n->n; i++)
 		read_section(
-		    r, key, n->items[i].value, config_printf(r->arena, "%s[%zu]", path, i), list.v + i * key->size);
+		    r, key, n->items[i].value, cfg_printf(r->arena, "%s[%zu]", path, i), list.v + i * key->size);
 	memcpy(to, &list, sizeof(list));
 }
 
@@ -401,20 +401,20 @@ static struct node *make_path(
 
 	for (;;) {
 		struct slice name = slice_cut(&rest, '.');
-		const char *key = config_strdup(r->arena, name);
+		const char *key = cfg_strdup(r->arena, name);
 		struct node_item *item;
 
 		if (!rest.p) {
 			*last = key;
 			return root;
 		}
-		item = node_find(root, key);
+		item = cfg_node_find(root, key);
 		if (!item)
-			item = node_append(r->arena, root, key, at, node_new(r->arena, NODE_MAP, at));
+			item = cfg_node_append(r->arena, root, key, at, cfg_node_new(r->arena, NODE_MAP, at));
 		else if (item->value->type == NODE_NULL)
-			item->value = node_new(r->arena, NODE_MAP, at);
+			item->value = cfg_node_new(r->arena, NODE_MAP, at);
 		else
-			item->value = node_copy(r->arena, item->value);
+			item->value = cfg_node_copy(r->arena, item->value);
 		root = item->value;
 		if (root->type != NODE_MAP)
 			return NULL;
@@ -424,9 +424,9 @@ static struct node *make_path(
 /* Values under an old name move to where they belong. */
 static void move_deprecated(struct reader *r, struct node *root)
 {
-	for (size_t i = 1; i < config_nkeys; i++) {
-		const struct config_key *key = &config_keys[i];
-		struct node_item *old = key->same_as ? node_find(root, key->path) : NULL;
+	for (size_t i = 1; i < cfg_nkeys; i++) {
+		const struct config_key *key = &cfg_keys[i];
+		struct node_item *old = key->same_as ? cfg_node_find(root, key->path) : NULL;
 		struct node_item *now;
 		const char *name;
 		struct node *map;
@@ -434,8 +434,8 @@ static void move_deprecated(struct reader *r, struct node *root)
 		if (!old || old->value->type == NODE_NULL)
 			continue;
 		map = make_path(r, root, key->same_as, old->at, &name);
-		old = node_find(root, key->path); /* the items may have moved */
-		now = map ? node_find(map, name) : NULL;
+		old = cfg_node_find(root, key->path); /* the items may have moved */
+		now = map ? cfg_node_find(map, name) : NULL;
 		if (now && now->value->type != NODE_NULL) {
 			complain(r, CONFIG_WARNING, old->at, key->path, "ignored, %s is given as well; remove it",
 			    key->same_as);
@@ -445,22 +445,22 @@ static void move_deprecated(struct reader *r, struct node *root)
 		if (now)
 			now->value = old->value;
 		else if (map)
-			node_append(r->arena, map, name, old->at, old->value);
+			cfg_node_append(r->arena, map, name, old->at, old->value);
 	}
 }
 
-void read_config(struct reader *r, struct node *root, struct config *cfg)
+void cfg_read_config(struct reader *r, struct node *root, struct config *cfg)
 {
 	const struct config_key *k = NULL;
 
 	r->top = (char *)cfg;
 	if (root->type == NODE_MAP)
 		move_deprecated(r, root);
-	while ((k = key_next_child(key_root(), k)) != NULL) {
-		struct node_item *item = node_find(root, key_name(k));
+	while ((k = cfg_key_next_child(cfg_key_root(), k)) != NULL) {
+		struct node_item *item = cfg_node_find(root, cfg_key_name(k));
 
 		if (item)
-			read_expand_shorthand(r->arena, k, &item->value);
+			cfg_read_expand_shorthand(r->arena, k, &item->value);
 	}
-	read_section(r, key_root(), root->type == NODE_NULL ? NULL : root, "", (char *)cfg);
+	read_section(r, cfg_key_root(), root->type == NODE_NULL ? NULL : root, "", (char *)cfg);
 }

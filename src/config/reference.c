@@ -142,8 +142,8 @@ void config_reference(struct buf *out)
 	const struct config_key *top = NULL;
 
 	buf_adds(out, intro);
-	for (size_t i = 1; i < config_nkeys; i++) {
-		const struct config_key *key = &config_keys[i];
+	for (size_t i = 1; i < cfg_nkeys; i++) {
+		const struct config_key *key = &cfg_keys[i];
 
 		if (!strchr(key->path, '.')) {
 			buf_addf(out, "\n## %s\n\n", key->path);

@@ -55,7 +55,7 @@ static const char *class_of(char c, bool bare)
 
 static void unsupported(struct translation *t, const char *what, int n)
 {
-	t->why = config_printf(t->arena, "\"%.*s\" is not supported in a regular expression", n, what);
+	t->why = cfg_printf(t->arena, "\"%.*s\" is not supported in a regular expression", n, what);
 }
 
 static void escape(struct translation *t)
@@ -146,7 +146,7 @@ static const char *bracket_item(struct translation *t, struct bracket *b, const 
 	if (!to)
 		return p;
 	if (is_one_of(from, "]-^[\\") || is_one_of(to, "]-^[\\") || (from & 0x80) || (to & 0x80) || from > to) {
-		t->why = config_printf(t->arena, "the range \"%.*s\" is not supported", (int)(n + 1 + m), p);
+		t->why = cfg_printf(t->arena, "the range \"%.*s\" is not supported", (int)(n + 1 + m), p);
 		return p;
 	}
 	buf_addf(&b->rest, "%c-%c", from, to);
@@ -219,8 +219,7 @@ static bool counted(struct translation *t, size_t *len, unsigned *most)
 static void repeat(struct translation *t, size_t len, unsigned most)
 {
 	if (!t->atom) {
-		t->why =
-		    config_printf(t->arena, "nothing stands before \"%.*s\" that could be repeated", (int)len, t->at);
+		t->why = cfg_printf(t->arena, "nothing stands before \"%.*s\" that could be repeated", (int)len, t->at);
 		return;
 	}
 	if (most > 255 || (t->unrolled *= most ? most : 1) > MAX_UNROLLED) {
@@ -259,14 +258,14 @@ static void step(struct translation *t)
 	}
 }
 
-const char *regex_compile(struct arena *a, const char *go, regex_t *re)
+const char *cfg_regex_compile(struct arena *a, const char *go, regex_t *re)
 {
 	struct translation t = {.arena = a, .at = go, .out = BUF_INIT(8 * MAX_LENGTH), .unrolled = 1};
 	char msg[256];
 	int rc;
 
 	if (strlen(go) > MAX_LENGTH)
-		return config_printf(a, "longer than %d bytes", MAX_LENGTH);
+		return cfg_printf(a, "longer than %d bytes", MAX_LENGTH);
 	if (strncmp(go, "(?i)", 4) == 0) {
 		t.icase = true;
 		t.at += 4;
@@ -280,7 +279,7 @@ const char *regex_compile(struct arena *a, const char *go, regex_t *re)
 	rc = t.why ? 0 : regcomp(re, buf_cstr(&t.out), REG_EXTENDED | REG_NOSUB | (t.icase ? REG_ICASE : 0));
 	if (rc) {
 		regerror(rc, re, msg, sizeof(msg));
-		t.why = config_printf(a, "not a regular expression: %s", msg);
+		t.why = cfg_printf(a, "not a regular expression: %s", msg);
 	}
 	buf_free(&t.out);
 	return t.why;

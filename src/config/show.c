@@ -115,7 +115,7 @@ static void show_scalar(struct show *s, const struct config_key *key, const stru
 		memcpy(&text, from, sizeof(text));
 		if (!text)
 			return;
-		key_line(s, key_name(key));
+		key_line(s, cfg_key_name(key));
 		if (key->flags & KEY_SECRET)
 			quoted(s, MASK);
 		else if (key->flags & KEY_CREDENTIALS)
@@ -124,10 +124,10 @@ static void show_scalar(struct show *s, const struct config_key *key, const stru
 			quoted(s, text);
 	} else {
 		memcpy(&choice, from, sizeof(choice));
-		if (key->type == KEY_ENUM && !key_choice_name(key, choice))
+		if (key->type == KEY_ENUM && !cfg_key_choice_name(key, choice))
 			return;
-		key_line(s, key_name(key));
-		value_write(key, from, s->out);
+		key_line(s, cfg_key_name(key));
+		cfg_value_write(key, from, s->out);
 	}
 	comment(s, item);
 }
@@ -183,7 +183,7 @@ static void show_map(struct show *s, const char *name, const struct node_item *i
 
 		key_line(s, key);
 		quoted(s, map->v[i].value);
-		comment(s, node_find(item->value, map->v[i].name));
+		comment(s, cfg_node_find(item->value, map->v[i].name));
 	}
 	leave(s);
 }
@@ -206,7 +206,7 @@ static void show_headers(
 		const struct config_header *h = &headers->v[i];
 		CLEANUP(free_ptr) char *key = own_key(h->name);
 
-		show_strings(s, key, node_find(item->value, h->name), &h->values, is_credential(h->name));
+		show_strings(s, key, cfg_node_find(item->value, h->name), &h->values, is_credential(h->name));
 	}
 	leave(s);
 }
@@ -219,7 +219,7 @@ static void show_items(struct show *s, const struct config_key *key, const struc
 	} list;
 
 	memcpy(&list, from, sizeof(list));
-	enter(s, key_name(key));
+	enter(s, cfg_key_name(key));
 	for (size_t i = 0; i < list.n; i++) {
 		headings(s);
 		enter(s, NULL);
@@ -241,7 +241,7 @@ static bool not_chosen(const struct config_key *key, const struct node_item *ite
 static void show_key(
     struct show *s, const struct config_key *key, const struct node_item *item, const char *base, bool in_item)
 {
-	const char *from = base + key->at, *name = key_name(key);
+	const char *from = base + key->at, *name = cfg_key_name(key);
 
 	if (key->status != KEY_OK || not_chosen(key, item) || (!in_item && !key->at && key->type != KEY_SECTION))
 		return;
@@ -282,8 +282,8 @@ static void show_section(
 {
 	const struct config_key *k = NULL;
 
-	while ((k = key_next_child(section, k)) != NULL) {
-		const struct node_item *given = node_find(n, key_name(k));
+	while ((k = cfg_key_next_child(section, k)) != NULL) {
+		const struct node_item *given = cfg_node_find(n, cfg_key_name(k));
 
 		show_key(s, k, given && given->value->type != NODE_NULL ? given : NULL, base, item);
 	}
@@ -295,5 +295,5 @@ void config_show(const struct config *cfg, struct buf *out)
 
 	OBJ_CHECK(cfg, CONFIG_MAGIC);
 	buf_adds(out, "version: 0.1\n");
-	show_section(&s, key_root(), cfg->priv->root, (const char *)cfg, false);
+	show_section(&s, cfg_key_root(), cfg->priv->root, (const char *)cfg, false);
 }

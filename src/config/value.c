@@ -14,14 +14,14 @@ static const char *quoted(struct arena *a, const char *text)
 	struct slice s = slice_cstr(text);
 
 	if (s.n <= MAX_QUOTED)
-		return config_printf(a, "\"%s\"", text);
+		return cfg_printf(a, "\"%s\"", text);
 	for (s.n = MAX_QUOTED; s.n && ((unsigned char)s.p[s.n] & 0xc0) == 0x80; s.n--)
 		continue;
-	return config_printf(a, "\"%.*s...\"", SLICE_ARG(s));
+	return cfg_printf(a, "\"%.*s...\"", SLICE_ARG(s));
 }
 
 /* The words of YAML 1.1, which registry:2 follows. */
-bool value_bool(const char *text, bool *out)
+bool cfg_value_bool(const char *text, bool *out)
 {
 	static const char *const words[2][11] = {
 	    {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"},
@@ -41,9 +41,9 @@ bool value_bool(const char *text, bool *out)
 
 static const char *read_bool(struct arena *a, const char *text, bool *out)
 {
-	if (value_bool(text, out))
+	if (cfg_value_bool(text, out))
 		return NULL;
-	return config_printf(a, "must be true or false, not %s", quoted(a, text));
+	return cfg_printf(a, "must be true or false, not %s", quoted(a, text));
 }
 
 static int64_t upper_bound(const struct config_key *key)
@@ -62,9 +62,9 @@ static const char *read_int(struct arena *a, const struct config_key *key, const
 		return NULL;
 	}
 	if (key->max)
-		return config_printf(a, "must be a number from %lld to %lld, not %s", (long long)key->min,
+		return cfg_printf(a, "must be a number from %lld to %lld, not %s", (long long)key->min,
 		    (long long)key->max, quoted(a, text));
-	return config_printf(a, "must be a number of at least %lld, not %s", (long long)key->min, quoted(a, text));
+	return cfg_printf(a, "must be a number of at least %lld, not %s", (long long)key->min, quoted(a, text));
 }
 
 static const struct {
@@ -125,14 +125,14 @@ static const char *read_size(struct arena *a, const struct config_key *key, cons
 	int64_t v;
 
 	if (!parse_size(slice_cstr(text), &v))
-		return config_printf(a, "must be a size such as 65536, 64KiB or 4MiB, not %s", quoted(a, text));
+		return cfg_printf(a, "must be a size such as 65536, 64KiB or 4MiB, not %s", quoted(a, text));
 	if (v >= key->min && v <= upper_bound(key)) {
 		*out = v;
 		return NULL;
 	}
 	write_size(key->min, &low);
 	write_size(upper_bound(key), &high);
-	why = config_printf(a, "must be from %s to %s, not %s", buf_cstr(&low), buf_cstr(&high), quoted(a, text));
+	why = cfg_printf(a, "must be from %s to %s, not %s", buf_cstr(&low), buf_cstr(&high), quoted(a, text));
 	buf_free(&high);
 	return why;
 }
@@ -143,9 +143,9 @@ static const char *read_duration(struct arena *a, const struct config_key *key, 
 	int64_t v;
 
 	if (!clock_parse_duration(slice_cstr(text), &v))
-		return config_printf(a, "must be a duration such as 30s, 5m or 1h30m, not %s", quoted(a, text));
+		return cfg_printf(a, "must be a duration such as 30s, 5m or 1h30m, not %s", quoted(a, text));
 	if (v < key->min)
-		return config_printf(a, "must be at least %s, not %s%s", clock_duration(key->min, low), quoted(a, text),
+		return cfg_printf(a, "must be at least %s, not %s%s", clock_duration(key->min, low), quoted(a, text),
 		    v > 0 && strspn(text, "0123456789") == strlen(text) ? " (a number without a unit is nanoseconds)"
 		                                                        : "");
 	*out = v;
@@ -170,13 +170,13 @@ static const char *read_choice(
 
 	*out = c;
 	if (c && c->refused)
-		return config_printf(a, "%s is refused: %s", quoted(a, text), c->refused);
+		return cfg_printf(a, "%s is refused: %s", quoted(a, text), c->refused);
 	if (c)
 		return NULL;
 	for (c = key->choices; c->name; c++)
 		if (!c->refused)
 			buf_addf(&names, "%s%s", names.n ? ", " : "", c->name);
-	return config_printf(a, "must be one of %s, not %s", buf_cstr(&names), quoted(a, text));
+	return cfg_printf(a, "must be one of %s, not %s", buf_cstr(&names), quoted(a, text));
 }
 
 static const char *read_string(struct arena *a, const struct config_key *key, const char *text, const char **out)
@@ -193,11 +193,11 @@ static const char *read_string(struct arena *a, const struct config_key *key, co
 			return why;
 		text = c->name;
 	}
-	*out = *text ? config_strdup(a, slice_cstr(text)) : NULL;
+	*out = *text ? cfg_strdup(a, slice_cstr(text)) : NULL;
 	return NULL;
 }
 
-const char *value_read(struct arena *a, const struct config_key *key, const char *text, void *to)
+const char *cfg_value_read(struct arena *a, const struct config_key *key, const char *text, void *to)
 {
 	const struct key_choice *c;
 	const char *why;
@@ -221,7 +221,7 @@ const char *value_read(struct arena *a, const struct config_key *key, const char
 	}
 }
 
-void value_write(const struct config_key *key, const void *from, struct buf *out)
+void cfg_value_write(const struct config_key *key, const void *from, struct buf *out)
 {
 	char text[CLOCK_TEXT];
 	int choice;
@@ -241,7 +241,7 @@ void value_write(const struct config_key *key, const void *from, struct buf *out
 		break;
 	case KEY_ENUM:
 		memcpy(&choice, from, sizeof(choice));
-		buf_adds(out, key_choice_name(key, choice));
+		buf_adds(out, cfg_key_choice_name(key, choice));
 		break;
 	default:
 		buf_add_json(out, slice_cstr(*(const char *const *)from));

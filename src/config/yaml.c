@@ -48,9 +48,9 @@ struct builder {
 
 /* ---- nodes ------------------------------------------------------------------ */
 
-struct node *node_new(struct arena *a, enum node_type type, struct origin at)
+struct node *cfg_node_new(struct arena *a, enum node_type type, struct origin at)
 {
-	struct node *n = config_alloc(a, sizeof(*n));
+	struct node *n = cfg_alloc(a, sizeof(*n));
 
 	n->type = type;
 	n->at = at;
@@ -59,19 +59,20 @@ struct node *node_new(struct arena *a, enum node_type type, struct origin at)
 	return n;
 }
 
-struct node *node_scalar(struct arena *a, struct slice text, struct origin at)
+struct node *cfg_node_scalar(struct arena *a, struct slice text, struct origin at)
 {
-	struct node *n = node_new(a, NODE_SCALAR, at);
+	struct node *n = cfg_node_new(a, NODE_SCALAR, at);
 
-	n->text = config_strdup(a, text);
+	n->text = cfg_strdup(a, text);
 	return n;
 }
 
-struct node_item *node_append(struct arena *a, struct node *n, const char *key, struct origin at, struct node *value)
+struct node_item *cfg_node_append(
+    struct arena *a, struct node *n, const char *key, struct origin at, struct node *value)
 {
 	if (n->n == n->cap) {
 		size_t cap = n->cap ? n->cap * 2 : 4;
-		struct node_item *items = config_alloc(a, cap * sizeof(*items));
+		struct node_item *items = cfg_alloc(a, cap * sizeof(*items));
 
 		if (n->n)
 			memcpy(items, n->items, n->n * sizeof(*items));
@@ -85,7 +86,7 @@ struct node_item *node_append(struct arena *a, struct node *n, const char *key, 
 	return &n->items[n->n++];
 }
 
-struct node_item *node_find(const struct node *map, const char *key)
+struct node_item *cfg_node_find(const struct node *map, const char *key)
 {
 	for (size_t i = 0; map && map->type == NODE_MAP && i < map->n; i++)
 		if (strcmp(map->items[i].key, key) == 0)
@@ -93,14 +94,14 @@ struct node_item *node_find(const struct node *map, const char *key)
 	return NULL;
 }
 
-struct node *node_copy(struct arena *a, const struct node *n)
+struct node *cfg_node_copy(struct arena *a, const struct node *n)
 {
-	struct node *copy = node_new(a, n->type, n->at);
+	struct node *copy = cfg_node_new(a, n->type, n->at);
 
 	*copy = *n;
 	copy->cap = n->n;
 	if (n->n) {
-		copy->items = config_alloc(a, n->n * sizeof(*n->items));
+		copy->items = cfg_alloc(a, n->n * sizeof(*n->items));
 		memcpy(copy->items, n->items, n->n * sizeof(*n->items));
 	}
 	return copy;
@@ -121,7 +122,7 @@ PRINTF_LIKE(2, 3) static void fail(struct builder *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	problem_add(b->problems, CONFIG_ERROR, here(b), NULL, "%s", msg);
+	cfg_problem_add(b->problems, CONFIG_ERROR, here(b), NULL, "%s", msg);
 	b->failed = true;
 }
 
@@ -149,8 +150,8 @@ static void merge(struct builder *b, struct node *map, const struct node *from)
 	}
 	count_nodes(b, from->weight);
 	for (size_t i = 0; i < from->n && !b->failed; i++)
-		if (!node_find(map, from->items[i].key))
-			node_append(b->arena, map, from->items[i].key, from->items[i].at, from->items[i].value);
+		if (!cfg_node_find(map, from->items[i].key))
+			cfg_node_append(b->arena, map, from->items[i].key, from->items[i].at, from->items[i].value);
 }
 
 static void merge_all(struct builder *b, struct frame *f)
@@ -182,7 +183,7 @@ static void take_key(struct builder *b, struct frame *f, const struct node *n, b
 			fail(b, "\"<<\" is given twice in the same mapping; use a list: <<: [*a, *b]");
 		return;
 	}
-	old = node_find(f->node, n->text);
+	old = cfg_node_find(f->node, n->text);
 	if (!old)
 		return;
 	if (b->base.line)
@@ -199,14 +200,14 @@ static void place(struct builder *b, struct node *n, bool plain)
 	if (!f) {
 		b->root = n;
 	} else if (f->node->type == NODE_LIST) {
-		node_append(b->arena, f->node, NULL, n->at, n);
+		cfg_node_append(b->arena, f->node, NULL, n->at, n);
 	} else if (!f->key) {
 		take_key(b, f, n, plain);
 		return;
 	} else if (f->merging) {
 		f->merge = n;
 	} else {
-		node_append(b->arena, f->node, f->key, f->key_at, n);
+		cfg_node_append(b->arena, f->node, f->key, f->key_at, n);
 	}
 	if (f)
 		f->key = NULL;
@@ -218,7 +219,7 @@ static const char *anchor_name(struct builder *b, struct fy_event *ev)
 {
 	struct fy_token *token = fy_event_get_anchor_token(ev);
 
-	return token ? config_strdup(b->arena, token_text(token)) : NULL;
+	return token ? cfg_strdup(b->arena, token_text(token)) : NULL;
 }
 
 static void set_anchor(struct builder *b, const char *name, struct node *n)
@@ -227,7 +228,7 @@ static void set_anchor(struct builder *b, const char *name, struct node *n)
 
 	if (!name)
 		return;
-	an = config_alloc(b->arena, sizeof(*an));
+	an = cfg_alloc(b->arena, sizeof(*an));
 	*an = (struct anchor){.next = b->anchors, .name = name, .node = n};
 	b->anchors = an;
 }
@@ -278,9 +279,9 @@ static void on_scalar(struct builder *b, struct fy_event *ev)
 		return;
 	}
 	if (plain && is_null(text) && !(tag && slice_ends(token_text(tag), SLICE(":str"))))
-		n = node_new(b->arena, NODE_NULL, here(b));
+		n = cfg_node_new(b->arena, NODE_NULL, here(b));
 	else
-		n = node_scalar(b->arena, text, here(b));
+		n = cfg_node_scalar(b->arena, text, here(b));
 	set_anchor(b, anchor_name(b, ev), n);
 	place(b, n, plain);
 }
@@ -292,7 +293,8 @@ static void on_start(struct builder *b, struct fy_event *ev, enum node_type type
 		fail(b, "nested deeper than %d levels", YAML_MAX_DEPTH);
 		return;
 	}
-	b->stack[b->depth++] = (struct frame){.node = node_new(b->arena, type, here(b)), .anchor = anchor_name(b, ev)};
+	b->stack[b->depth++] =
+	    (struct frame){.node = cfg_node_new(b->arena, type, here(b)), .anchor = anchor_name(b, ev)};
 }
 
 static void on_end(struct builder *b)
@@ -427,7 +429,7 @@ static bool acceptable(struct builder *b, struct slice text)
 	return !b->failed;
 }
 
-struct node *yaml_parse(struct arena *a, struct slice text, struct origin at, struct config_problems *p)
+struct node *cfg_yaml_parse(struct arena *a, struct slice text, struct origin at, struct config_problems *p)
 {
 	struct builder b = {.arena = a, .problems = p, .base = at, .line = 1};
 	struct fy_diag_cfg diag_cfg;
@@ -436,7 +438,7 @@ struct node *yaml_parse(struct arena *a, struct slice text, struct origin at, st
 	if (!acceptable(&b, text))
 		return NULL;
 	if (slice_trim(text).n == 0)
-		return node_new(a, NODE_NULL, here(&b));
+		return cfg_node_new(a, NODE_NULL, here(&b));
 	fy_diag_cfg_default(&diag_cfg);
 	diag_cfg.fp = NULL;
 	cfg.diag = fy_diag_create(&diag_cfg);
@@ -451,5 +453,5 @@ struct node *yaml_parse(struct arena *a, struct slice text, struct origin at, st
 	fy_diag_destroy(cfg.diag);
 	if (b.failed)
 		return NULL;
-	return b.root ? b.root : node_new(a, NODE_NULL, at);
+	return b.root ? b.root : cfg_node_new(a, NODE_NULL, at);
 }

@@ -25,20 +25,20 @@ static size_t depth(const char *path)
 /* Is the part of the path before its last dot the path of a row above? */
 static bool has_parent(size_t row)
 {
-	const char *path = config_keys[row].path, *dot = strrchr(path, '.');
+	const char *path = cfg_keys[row].path, *dot = strrchr(path, '.');
 	struct slice parent = dot ? slice_of(path, (size_t)(dot - path)) : SLICE("");
 
 	if (slice_ends(parent, SLICE("[]")))
 		parent.n -= 2;
 	for (size_t i = 0; i < row; i++)
-		if (slice_eq_cstr(parent, config_keys[i].path))
+		if (slice_eq_cstr(parent, cfg_keys[i].path))
 			return true;
 	return false;
 }
 
 static void check_row(size_t i)
 {
-	const struct config_key *k = &config_keys[i];
+	const struct config_key *k = &cfg_keys[i];
 	const char *presets[] = {k->preset, k->preset_bare};
 	struct arena a;
 
@@ -48,7 +48,7 @@ static void check_row(size_t i)
 	if (depth(k->path) >= 8 || k->path[strcspn(k->path, "ABCDEFGHIJKLMNOPQRSTUVWXYZ ")])
 		fail_msg("%s is not a proper path", k->path);
 	for (size_t j = 0; j < i; j++)
-		if (strcmp(config_keys[j].path, k->path) == 0)
+		if (strcmp(cfg_keys[j].path, k->path) == 0)
 			fail_msg("%s is there twice", k->path);
 	if (k->type != KEY_SECTION && !k->doc)
 		fail_msg("%s has no documentation", k->path);
@@ -63,7 +63,7 @@ static void check_row(size_t i)
 			int64_t n;
 			const char *s;
 		} to = {0};
-		const char *why = presets[p] ? value_read(&a, k, presets[p], &to) : NULL;
+		const char *why = presets[p] ? cfg_value_read(&a, k, presets[p], &to) : NULL;
 
 		if (why)
 			fail_msg("the default of %s %s", k->path, why);
@@ -76,18 +76,18 @@ static void table_is_sound(void **state)
 	size_t seen = 0;
 
 	(void)state;
-	for (size_t i = 1; i < config_nkeys; i++)
+	for (size_t i = 1; i < cfg_nkeys; i++)
 		check_row(i);
 	/* Every row is reached from its parent, so none stands in the wrong place. */
-	for (size_t i = 0; i < config_nkeys; i++) {
+	for (size_t i = 0; i < cfg_nkeys; i++) {
 		const struct config_key *child = NULL;
 
-		while ((child = key_next_child(&config_keys[i], child)) != NULL) {
+		while ((child = cfg_key_next_child(&cfg_keys[i], child)) != NULL) {
 			seen++;
-			assert_ptr_equal(key_child(&config_keys[i], slice_cstr(key_name(child))), child);
+			assert_ptr_equal(cfg_key_child(&cfg_keys[i], slice_cstr(cfg_key_name(child))), child);
 		}
 	}
-	assert_int_equal(seen, config_nkeys - 1);
+	assert_int_equal(seen, cfg_nkeys - 1);
 }
 
 static char *read_source(const char *name, size_t *n)

@@ -16,6 +16,9 @@ static const struct row shown[] = {
     {"# c\n---\n" V "http: {\n  addr: a:1,\n}\n...\n", NULL, "addr: \"a:1\" # c.yml:5"},
     {V "http:\n  headers:\n    X-A: [\n    a,\n  b ]\n", NULL, "- \"a\" # c.yml:5\n- \"b\" # c.yml:6"},
     {"\xef\xbb\xbf" V "http: {addr: ':1'}", NULL, "addr: \":1\" # c.yml:2"},
+    {"version: 0.1\r\nhttp:\r\n  addr: ':1'\r\n  prefix: /a\r\n", NULL,
+        "addr: \":1\" # c.yml:3\nprefix: \"/a\" # c.yml:4"},
+    {V "http:\n  prefix: >-\n    /a\n", NULL, "prefix: \"/a\" # c.yml:3"},
     /* scalars */
     {V "log: {level: DEBUG, formatter: json, reportcaller: yes, accesslog: {disabled: On}}", NULL,
         "level: debug # c.yml:2\nformatter: json # c.yml:2\nreportcaller: true # c.yml:2\ndisabled: true # c.yml:2"},
@@ -149,8 +152,7 @@ static const struct row wrong[] = {
         "c.yml:2: middleware.storage: not supported: middleware comes in a later version; remove the entries or set "
         "`disabled: true` on each\n"},
     {V "log: {hooks: [{type: mail}]}", NULL,
-        "c.yml:2: log.hooks: not supported: mail hooks are not supported; remove them and let the collector of the logs "
-        "send the mail\n"},
+        "c.yml:2: log.hooks: not supported: berth sends no mail; remove the hooks and let the collector of the logs send it\n"},
     {V "http: {tls: {letsencrypt: {cachefile: /c}}}", NULL,
         "c.yml:2: http.tls.letsencrypt: not supported: berth does not fetch certificates yet; let certbot or lego fetch "
         "them and name the files in http.tls.certificate and http.tls.key, changed files are read without a restart\n"},

@@ -49,7 +49,7 @@ static void verdicts_are_those_of_go(void **state)
 	arena_init(&a, SIZE_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
 		regex_t re;
-		const char *why = regex_compile(&a, verdicts[i].go, &re);
+		const char *why = cfg_regex_compile(&a, verdicts[i].go, &re);
 
 		if (why)
 			fail_msg("%s: %s", verdicts[i].go, why);
@@ -98,7 +98,7 @@ static void the_rest_is_refused(void **state)
 	arena_init(&a, SIZE_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		regex_t re;
-		const char *why = regex_compile(&a, refused[i].go, &re);
+		const char *why = cfg_regex_compile(&a, refused[i].go, &re);
 
 		if (!why)
 			fail_msg("%s is accepted", refused[i].go);
@@ -118,10 +118,10 @@ static void size_and_nesting_are_bounded(void **state)
 	arena_init(&a, SIZE_MAX);
 	memset(text, 'a', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	assert_string_equal(regex_compile(&a, text, &re), "longer than 512 bytes");
+	assert_string_equal(cfg_regex_compile(&a, text, &re), "longer than 512 bytes");
 	memset(text, '(', 100);
 	text[100] = '\0';
-	assert_string_equal(regex_compile(&a, text, &re), "too many nested groups");
+	assert_string_equal(cfg_regex_compile(&a, text, &re), "too many nested groups");
 	arena_free(&a);
 }
 
