@@ -257,26 +257,49 @@ bool clock_parse_duration(struct slice s, int64_t *out)
 	return true;
 }
 
+/* v counted in units of 10^digits, without the zeros at the end: "1.5". */
+static void fixed(uint64_t v, int digits, char out[CLOCK_TEXT])
+{
+	uint64_t unit = 1;
+	size_t n;
+
+	for (int i = 0; i < digits; i++)
+		unit *= 10;
+	n = (size_t)snprintf(
+	    out, CLOCK_TEXT, "%llu.%0*llu", (unsigned long long)(v / unit), digits, (unsigned long long)(v % unit));
+	while (out[n - 1] == '0')
+		n--;
+	if (out[n - 1] == '.')
+		n--;
+	out[n] = '\0';
+}
+
 const char *clock_duration(int64_t d, char out[CLOCK_TEXT])
 {
 	const char *sign = d < 0 ? "-" : "";
 	uint64_t u = d < 0 ? -(uint64_t)d : (uint64_t)d;
 	unsigned long long h = u / (3600ULL * CLOCK_S), m = u / (60ULL * CLOCK_S) % 60;
-	double s = (double)(u % (60ULL * CLOCK_S)) / CLOCK_S;
+	char text[CLOCK_TEXT];
 
+	if (u >= CLOCK_S)
+		fixed(u % (60ULL * CLOCK_S), 9, text);
+	else if (u >= CLOCK_MS)
+		fixed(u, 6, text);
+	else
+		fixed(u, 3, text);
 	if (u == 0)
 		snprintf(out, CLOCK_TEXT, "0s");
 	else if (u < CLOCK_US)
 		snprintf(out, CLOCK_TEXT, "%s%lluns", sign, (unsigned long long)u);
 	else if (u < CLOCK_MS)
-		snprintf(out, CLOCK_TEXT, "%s%.12g\xC2\xB5s", sign, (double)u / CLOCK_US);
+		snprintf(out, CLOCK_TEXT, "%s%.20s\xC2\xB5s", sign, text);
 	else if (u < CLOCK_S)
-		snprintf(out, CLOCK_TEXT, "%s%.12gms", sign, (double)u / CLOCK_MS);
+		snprintf(out, CLOCK_TEXT, "%s%.20sms", sign, text);
 	else if (h)
-		snprintf(out, CLOCK_TEXT, "%s%lluh%llum%.12gs", sign, h, m, s);
+		snprintf(out, CLOCK_TEXT, "%s%lluh%llum%.12ss", sign, h, m, text);
 	else if (m)
-		snprintf(out, CLOCK_TEXT, "%s%llum%.12gs", sign, m, s);
+		snprintf(out, CLOCK_TEXT, "%s%llum%.12ss", sign, m, text);
 	else
-		snprintf(out, CLOCK_TEXT, "%s%.12gs", sign, s);
+		snprintf(out, CLOCK_TEXT, "%s%.20ss", sign, text);
 	return out;
 }
