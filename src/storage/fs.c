@@ -160,6 +160,24 @@ static enum err_code fs_sync_removals(struct storage *s, const struct digest *d,
 	return ERR_OK;
 }
 
+static enum err_code fs_quarantine(struct storage *s, const struct digest *d, struct err *err)
+{
+	const char *root = fs_of(s)->root;
+	char from[FS_PATH], to[FS_PATH], dir[FS_PATH];
+	enum err_code rc = fsys_mkdirs(fs_path_quarantine(root, dir), err);
+
+	if (rc)
+		return rc;
+	fs_path_blob(root, d, from);
+	fs_path_quarantined(root, d, to);
+	if (fsys->rename(from, to) != 0) {
+		if (errno == ENOENT)
+			return not_here(d, err);
+		return err_sys(err, errno, "cannot rename %s to %s", from, to);
+	}
+	return fsys_sync_dir(dir, err);
+}
+
 /* ---- walking the tree ----------------------------------------------------- */
 
 struct walk {
@@ -480,6 +498,7 @@ static const struct storage_ops fs_ops = {
     .close_blob = fs_close_blob,
     .remove = fs_remove_blob,
     .sync_removals = fs_sync_removals,
+    .quarantine = fs_quarantine,
     .list = fs_list_blobs,
     .upload_create = fs_upload_create,
     .upload_open = fs_upload_open,
@@ -536,6 +555,20 @@ static enum err_code try_writing(struct fs *fs, struct err *err)
 	return fs_upload_abort(&fs->base, id, err);
 }
 
+/* Makes a directory of ours, and syncs all that lead to it from the root:
+ * whoever made them may have died before doing so. */
+static enum err_code make_tree(const char *root, const char *path, struct err *err)
+{
+	CLEANUP(free_ptr) char *parent = xstrdup(path);
+	enum err_code rc = fsys_mkdirs(path, err);
+
+	while (rc == ERR_OK && strlen(parent) > strlen(root)) {
+		*strrchr(parent, '/') = '\0';
+		rc = fsys_sync_dir(*parent ? parent : "/", err);
+	}
+	return rc;
+}
+
 enum err_code storage_fs_open(const char *root, struct storage **out, struct err *err)
 {
 	char path[FS_PATH];
@@ -551,9 +584,9 @@ enum err_code storage_fs_open(const char *root, struct storage **out, struct err
 	storage_base_init(&fs->base, &fs_ops);
 	fs->root = xstrdup(root);
 	fs->lock_fd = -1;
-	rc = fsys_mkdirs(fs_path_uploads(root, path), err);
+	rc = make_tree(root, fs_path_uploads(root, path), err);
 	if (rc == ERR_OK)
-		rc = fsys_mkdirs(fs_path_blobs(root, path), err);
+		rc = make_tree(root, fs_path_blobs(root, path), err);
 	if (rc == ERR_OK)
 		rc = take_lock(fs, err);
 	if (rc == ERR_OK)
