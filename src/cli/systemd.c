@@ -2,7 +2,7 @@
 /*
  * systemd.c - socket activation and readiness without libsystemd, which would
  * bring seven libraries into every process for what is an environment variable
- * and a datagram (docs/decisions/no-libsystemd.md).
+ * and a datagram (docs/decisions/0008-no-libsystemd.md).
  */
 #include "cli/systemd.h"
 #include "base/slice.h"

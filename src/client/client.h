@@ -6,7 +6,7 @@
  * A client keeps connections open between its requests. It belongs to one
  * thread at a time; only client_cancel may be called from another one. The
  * library is loaded by the first client_new, so that a process which asks
- * nobody pays nothing for it (docs/decisions/lazy-libcurl.md).
+ * nobody pays nothing for it (docs/decisions/0006-lazy-libcurl.md).
  */
 #ifndef BERTH_CLIENT_CLIENT_H
 #define BERTH_CLIENT_CLIENT_H
