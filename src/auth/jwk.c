@@ -210,7 +210,7 @@ static enum err_code kind_of(const EVP_PKEY *pkey, enum jws_kind *kind, struct e
 
 enum err_code jws_key_of_pkey(EVP_PKEY *pkey, struct jws_key **out, struct err *err)
 {
-	enum jws_kind kind;
+	enum jws_kind kind = JWS_OCT;
 	enum err_code rc = kind_of(pkey, &kind, err);
 	struct jws_key *k;
 	bool named;
@@ -382,8 +382,8 @@ static enum err_code check_use(const json_t *jwk, const struct jws_alg **only, s
 enum err_code jws_key_of_jwk(const json_t *jwk, struct jws_key **out, struct err *err)
 {
 	struct slice kty = jws_member(jwk, "kty"), kid = jws_member(jwk, "kid");
-	const struct jws_alg *only;
-	struct jws_key *k;
+	const struct jws_alg *only = NULL;
+	struct jws_key *k = NULL;
 	enum err_code rc;
 
 	if (!kty.p)
@@ -394,6 +394,7 @@ enum err_code jws_key_of_jwk(const json_t *jwk, struct jws_key **out, struct err
 	rc = slice_eq(kty, SLICE("oct")) ? oct_of_jwk(jwk, &k, err) : asymmetric_of_jwk(jwk, kty, &k, err);
 	if (rc)
 		return rc;
+	ASSERT(k != NULL);
 	if (only && only->kind != k->kind) {
 		jws_key_free(k);
 		return err_set(err, ERR_INVALID, "its \"alg\" %s does not work with a key of its kind", only->name);

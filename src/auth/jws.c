@@ -11,19 +11,19 @@
 #include <string.h>
 
 static const struct jws_alg algs[] = {
-    {"EdDSA", JWS_ED25519, NULL, 64, false, true},
-    {"RS256", JWS_RSA, "SHA256", 32, false, true},
-    {"RS384", JWS_RSA, "SHA384", 48, false, true},
-    {"RS512", JWS_RSA, "SHA512", 64, false, true},
-    {"ES256", JWS_P256, "SHA256", 32, false, true},
-    {"ES384", JWS_P384, "SHA384", 48, false, true},
-    {"ES512", JWS_P521, "SHA512", 66, false, true},
-    {"PS256", JWS_RSA, "SHA256", 32, true, true},
-    {"PS384", JWS_RSA, "SHA384", 48, true, true},
-    {"PS512", JWS_RSA, "SHA512", 64, true, true},
-    {"HS256", JWS_OCT, "SHA256", 32, false, false},
-    {"HS384", JWS_OCT, "SHA384", 48, false, false},
-    {"HS512", JWS_OCT, "SHA512", 64, false, false},
+    {"EdDSA", NULL, 64, JWS_ED25519, false, true},
+    {"RS256", "SHA256", 32, JWS_RSA, false, true},
+    {"RS384", "SHA384", 48, JWS_RSA, false, true},
+    {"RS512", "SHA512", 64, JWS_RSA, false, true},
+    {"ES256", "SHA256", 32, JWS_P256, false, true},
+    {"ES384", "SHA384", 48, JWS_P384, false, true},
+    {"ES512", "SHA512", 66, JWS_P521, false, true},
+    {"PS256", "SHA256", 32, JWS_RSA, true, true},
+    {"PS384", "SHA384", 48, JWS_RSA, true, true},
+    {"PS512", "SHA512", 64, JWS_RSA, true, true},
+    {"HS256", "SHA256", 32, JWS_OCT, false, false},
+    {"HS384", "SHA384", 48, JWS_OCT, false, false},
+    {"HS512", "SHA512", 64, JWS_OCT, false, false},
 };
 _Static_assert(ARRAY_LEN(algs) <= 32, "a set of algorithms has 32 bits");
 

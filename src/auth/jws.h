@@ -21,9 +21,9 @@ enum jws_kind { JWS_RSA, JWS_P256, JWS_P384, JWS_P521, JWS_ED25519, JWS_OCT };
 
 struct jws_alg {
 	const char *name; /* "RS256" */
+	const char *md;   /* digest for OpenSSL; NULL: the signature brings its own */
+	size_t size;      /* bytes of that digest, or of one coordinate of a curve */
 	enum jws_kind kind;
-	const char *md; /* digest for OpenSSL; NULL: the signature brings its own */
-	size_t size;    /* bytes of that digest, or of one coordinate of a curve */
 	bool pss;
 	bool by_default; /* on the allow list when none is configured */
 };

@@ -94,6 +94,7 @@ struct signing {
 
 static enum err_code check_with(const struct signing *s, const struct jws_key *key, struct err *err)
 {
+	ASSERT(key != NULL);
 	if (key->kind != s->alg->kind || (key->only && key->only != s->alg))
 		return err_set(err, ERR_DENIED, "its algorithm %s does not go with the key it names", s->alg->name);
 	if (!jws_verify(s->alg, key, s->signed_part, s->signature))
@@ -104,7 +105,7 @@ static enum err_code check_with(const struct signing *s, const struct jws_key *k
 static enum err_code check_by_chain(
     const struct signing *s, const struct keyset *keys, const json_t *x5c, int64_t now, struct err *err)
 {
-	struct jws_key *leaf;
+	struct jws_key *leaf = NULL;
 	enum err_code rc = keyset_chain(keys, x5c, now, &leaf, err);
 
 	if (rc)
@@ -183,7 +184,7 @@ static enum err_code check_signature(
 {
 	CLEANUP(buf_free) struct buf signature = BUF_INIT(SIGNATURE_MAX);
 	struct signing s = {.signed_part = p->signed_part};
-	json_t *header;
+	json_t *header = NULL;
 	enum err_code rc = decode_object("header", p->header, &header, err);
 
 	if (rc)

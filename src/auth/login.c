@@ -52,7 +52,7 @@ void login_options_default(struct login_options *o)
 
 	*o = (struct login_options){
 	    .remembered = 4096,
-	    .remember_for = 5 * 60 * CLOCK_S,
+	    .remember_for = 300 * CLOCK_S,
 	    .throttled = 4096,
 	    .gate = {.running = cores > 3 ? (unsigned)(cores / 2) : 1,
 	        .waiting = 1024,

@@ -19,7 +19,7 @@
 #define THROTTLE_FREE 5
 #define THROTTLE_FIRST CLOCK_S
 #define THROTTLE_LONGEST (60 * CLOCK_S)
-#define THROTTLE_FORGET (15 * 60 * CLOCK_S)
+#define THROTTLE_FORGET (900 * CLOCK_S) /* a quarter of an hour */
 
 struct throttle;
 

@@ -152,6 +152,7 @@ static int parse(struct job *j, int argc, char **argv)
 /* The name must come out of the file as it went in: see passwd.h. */
 static int check_user(const char *user)
 {
+	ASSERT(user != NULL);
 	if (strlen(user) > PASSWD_USER_MAX) {
 		say("htpasswd: the user name is longer than %d bytes", PASSWD_USER_MAX);
 		return TOO_LONG;
