@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 #define MAX_OUTPUT ((size_t)64 * 1024 * 1024)
 
 static int print(const struct buf *out)

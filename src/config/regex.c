@@ -10,10 +10,9 @@
  */
 #include "config/internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#define MAX_LENGTH 512
+#define MAX_LENGTH ((size_t)512)
 #define MAX_NESTING 20
 #define MAX_UNROLLED 1000
 
@@ -192,27 +191,32 @@ static void open_group(struct translation *t)
 	t->atom = false;
 }
 
-/* {n}, {n,}, {n,m}: true when t->at begins one, which is otherwise a literal. */
-static bool counted(struct translation *t, size_t *len, unsigned *most)
+/* Up to four digits at *p, which then points behind them. */
+static bool number(const char **p, unsigned *out)
 {
-	unsigned low = 0, high = 0;
-	int n = 0, m = 0;
+	const char *start = *p;
 
-	if (sscanf(t->at, "{%3u%n", &low, &n) < 1 || n == 0 || t->at[1] < '0' || t->at[1] > '9')
+	for (*out = 0; **p >= '0' && **p <= '9' && *p - start < 4; ++*p)
+		*out = *out * 10 + (unsigned)(**p - '0');
+	return *p > start;
+}
+
+/* {n}, {n,}, {n,m}: true when t->at begins one, which is otherwise a literal. */
+static bool counted(const struct translation *t, size_t *len, unsigned *most)
+{
+	const char *p = t->at + 1;
+	unsigned high;
+
+	if (!number(&p, most))
 		return false;
-	high = low;
-	if (t->at[n] == ',') {
-		n++;
-		if (t->at[n] >= '0' && t->at[n] <= '9') {
-			if (sscanf(t->at + n, "%3u%n", &high, &m) < 1)
-				return false;
-			n += m;
-		}
+	if (*p == ',') {
+		p++;
+		if (number(&p, &high) && high > *most)
+			*most = high;
 	}
-	if (t->at[n] != '}')
+	if (*p != '}')
 		return false;
-	*len = (size_t)n + 1;
-	*most = high > low ? high : low;
+	*len = (size_t)(p + 1 - t->at);
 	return true;
 }
 
@@ -265,7 +269,7 @@ const char *cfg_regex_compile(struct arena *a, const char *go, regex_t *re)
 	int rc;
 
 	if (strlen(go) > MAX_LENGTH)
-		return cfg_printf(a, "longer than %d bytes", MAX_LENGTH);
+		return cfg_printf(a, "longer than %zu bytes", MAX_LENGTH);
 	if (strncmp(go, "(?i)", 4) == 0) {
 		t.icase = true;
 		t.at += 4;
