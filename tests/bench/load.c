@@ -110,7 +110,8 @@ static void usage(void)
 	      "       load [-t] [-a AUTHORIZATION] images PORT CLIENTS SECONDS\n"
 	      "       load [-t] [-a AUTHORIZATION] urls PORT                       (paths on standard input)\n"
 	      "       load [-t] [-a AUTHORIZATION] idle PORT CONNECTIONS           (until standard input ends)\n"
-	      "       load fsync DIRECTORY WRITERS SECONDS\n",
+	      "       load fsync DIRECTORY WRITERS SECONDS\n"
+	      "       load write DIRECTORY BYTES\n",
 	    stderr);
 	exit(2);
 }
@@ -157,6 +158,8 @@ int main(int argc, char **argv)
 		load_idle(&t, atoi(argv[0]));
 	else if (strcmp(what, "fsync") == 0 && argc == 2)
 		load_fsync(argv[-1], atoi(argv[0]), atof(argv[1]));
+	else if (strcmp(what, "write") == 0 && argc == 1)
+		load_write(argv[-1], strtoull(argv[0], NULL, 10));
 	else
 		usage();
 	SSL_CTX_free(t.tls);

@@ -84,5 +84,6 @@ void load_images(const struct target *t, int clients, double seconds);
 void load_urls(const struct target *t);
 void load_idle(const struct target *t, int connections);
 void load_fsync(const char *dir, int writers, double seconds);
+void load_write(const char *dir, uint64_t size);
 
 #endif

@@ -280,3 +280,31 @@ void load_fsync(const char *dir, int writers, double seconds)
 
 	print_rates("files", took, &sum);
 }
+
+/* One large file, written in pieces as a server does, and synced. */
+void load_write(const char *dir, uint64_t size)
+{
+	enum { PIECE = 128 << 10 };
+	char name[4096], *data = malloc(PIECE + 8);
+	double start, took;
+	struct rng rng;
+	int fd;
+
+	if (!data)
+		die("out of memory");
+	rng_seed(&rng);
+	rng_fill(&rng, data, PIECE);
+	snprintf(name, sizeof(name), "%s/large", dir);
+	start = now();
+	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	for (uint64_t at = 0; fd >= 0 && at < size; at += PIECE) {
+		if (write(fd, data, PIECE) != PIECE)
+			die("%s: %s", name, strerror(errno));
+	}
+	if (fd < 0 || fsync(fd) < 0 || close(fd) < 0)
+		die("%s: %s", name, strerror(errno));
+	took = now() - start;
+	free(data);
+	printf("{\"bytes\": %llu, \"seconds\": %.4f, \"rate\": %.2f}\n", (unsigned long long)size, took,
+	    (double)size / took);
+}

@@ -26,11 +26,14 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 class Bench:
     """What the parts share: the folder, the load generator, sizes, the table."""
 
-    def __init__(self, house, load, table, quick):
+    def __init__(self, house, load, table, quick, database=None):
         self.house = house
         self.binary = load
         self.table = table
         self.quick = quick
+        self.many = 20000 if quick else 1000000  # manifests, repositories and tags of the full database
+        self.database = database
+        self.seeded = None
         self.rounds = 2 if quick else 5
         self.seconds = 1 if quick else 4
 
@@ -74,16 +77,23 @@ def pull(b):
             b.table.against("pull", what + (", TLS" if tls else ""), "GB/s", rounds, "nginx", None if tls else 0.95)
 
 
+def layer(i):
+    """A blob of a few bytes: only its digest and size matter here."""
+    return b"layer %07d" % i
+
+
 def manifest_bytes():
     """An image manifest of usual size: seven layers."""
-    layers = [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": 12345678,
-               "digest": "sha256:" + hashlib.sha256(b"layer %d" % i).hexdigest()} for i in range(7)]
-    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 7023, "digest": layers[0]["digest"]}
-    return json.dumps({"schemaVersion": 2, "mediaType": OCI, "config": config, "layers": layers}).encode()
+    def descriptor(kind, data):
+        return {"mediaType": f"application/vnd.oci.image.{kind}", "size": len(data),
+                "digest": "sha256:" + hashlib.sha256(data).hexdigest()}
+
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI, "config": descriptor("config.v1+json", layer(0)),
+                       "layers": [descriptor("layer.v1.tar+gzip", layer(i)) for i in range(7)]}).encode()
 
 
 def push_manifest(port, auth):
-    """Blobs of the manifest's digests are made of a few bytes: sizes are not checked by any registry."""
+    """The image of manifest_bytes, as bench/manifest:latest."""
     headers = {"Authorization": servers.AUTHORIZATION} if auth else {}
     conn = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
@@ -96,7 +106,7 @@ def push_manifest(port, auth):
         return re.sub(r"^https?://[^/]*", "", answer.headers.get("Location", ""))
 
     for i in range(7):
-        data = b"layer %d" % i
+        data = layer(i)
         location = ask("POST", "/v2/bench/manifest/blobs/uploads/")
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
         ask("PUT", location + ("&" if "?" in location else "?") + "digest=" + digest, data,
@@ -156,12 +166,18 @@ def push(b):
     with contextlib.ExitStack() as stack:
         running = b.both(stack)
 
+        folder = b.house.folder("write")
+
         def measure(name):
             os.sync()
+            if name == "disk":
+                return b.load("write", folder, size)["rate"] / 1e6
             return b.load("push", running[name].port, "bench/push", size)["rate"] / 1e6
 
-        rounds = Rounds(running).run(min(b.rounds, 3), measure)
+        rounds = Rounds((*running, "disk")).run(min(b.rounds, 3), measure)
     b.table.against("push", f"push of a {size >> 20} MiB blob", "MB/s", rounds, "Distribution", 2.5)
+    b.table.add(Row("push", f"  a file of {size >> 20} MiB written and synced", "MB/s", {},
+                    f"the disk alone: {rounds.medians()['disk']:,.0f} MB/s"))
 
 
 def images(b):
@@ -181,7 +197,7 @@ def images(b):
         b.table.against("images", f"push of small images, {clients} client{'s' * (clients > 1)}", "/s", rounds,
                         "Distribution", 10 if clients == 16 else None)
         b.table.add(Row("images", f"  32 KiB files made durable by {clients} writer{'s' * (clients > 1)}", "files/s",
-                        {"berth": None}, f"the disk alone: {rounds.medians()['disk']:,.0f}/s",
+                        {}, f"the disk alone: {rounds.medians()['disk']:,.0f}/s",
                         note="4 files in each image"))
 
 
@@ -251,20 +267,29 @@ def during_pulls(b, server, path):
 
 
 def seeder():
-    found = [os.environ.get("SEED_META", "")] + sorted(glob.glob(os.path.join(servers.REPO, "build/*/tests/tools/seed_meta")))
+    found = [os.environ.get("SEED_META", "")] + sorted(glob.glob(os.path.join(servers.REPO, "build/*/tests/**/seed_meta"),
+                                                                 recursive=True))
     return next((f for f in found if os.access(f, os.X_OK)), None)
 
 
-def seeded(b, name, manifests, repositories):
-    """A folder for berth whose database holds this many manifests."""
-    tool = seeder()
-    if not tool:
-        raise RuntimeError("seed_meta is not built: meson setup build/tools -Dtests=true, or name it in SEED_META")
-    folder = b.house.folder(name)
-    database = os.path.join(folder, "data", "berth", "berth.db")
-    os.makedirs(os.path.dirname(database))
-    subprocess.run([tool, database, str(manifests), str(repositories)], check=True, timeout=600, capture_output=True)
-    return folder
+def seeded(b):
+    """A folder for berth whose database is full: made once, or copied from --database."""
+    if not b.seeded:
+        folder = b.house.folder("seeded")
+        database = os.path.join(folder, "data", "berth", "berth.db")
+        os.makedirs(os.path.dirname(database))
+        tool = seeder()
+        if b.database:
+            shutil.copyfile(b.database, database)
+        elif tool:
+            print("  (filling the database)", flush=True)
+            subprocess.run([tool, database, str(b.many), str(b.many), str(b.many)], check=True, timeout=1200,
+                           capture_output=True)
+        else:
+            raise RuntimeError("seed_meta is not built: meson setup build/tools -Dtests=true && ninja -C build/tools, "
+                               "or name it in SEED_META, or a database it made with --database")
+        b.seeded = folder
+    return b.seeded
 
 
 def answers(port):
@@ -279,8 +304,7 @@ def answers(port):
 
 def start(b):
     """From exec to the first answer, with a full database."""
-    manifests = 20000 if b.quick else 1000000
-    folder = seeded(b, "start", manifests, 1000)
+    folder = seeded(b)
     taken = []
     for _ in range(5):
         begun = time.monotonic()
@@ -290,8 +314,7 @@ def start(b):
                     raise RuntimeError(f"berth does not answer:\n{server.tail()}")
                 time.sleep(0.001)
             taken.append(1e3 * (time.monotonic() - begun))
-    shutil.rmtree(folder)
-    b.table.at_most("start", f"start with {manifests:,} manifests to the first answer", "ms", statistics.median(taken),
+    b.table.at_most("start", f"start with {b.many:,} manifests to the first answer", "ms", statistics.median(taken),
                     100, note=f"slowest of 5: {max(taken):.0f} ms")
 
 
@@ -314,37 +337,31 @@ def positions(port, path):
     return found
 
 
-def first_repository(port):
-    conn = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    conn.request("GET", "/v2/_catalog?n=1")
-    name = json.loads(conn.getresponse().read())["repositories"][0]
-    conn.close()
-    return name
-
-
 def pages(b):
     """Pages of 100 out of very many, anywhere in the list."""
-    many = 20000 if b.quick else 1000000
-    for what, repositories in (("tags", 1), ("repositories", many)):
-        folder = seeded(b, "pages", many, repositories)
-        with b.house.berth(folder=folder) as server:
-            path = f"/v2/{first_repository(server.port)}/tags/list" if what == "tags" else "/v2/_catalog"
-            ends = positions(server.port, path)
-            if len(ends) < many // 1000:
-                raise RuntimeError(f"only {len(ends)} pages of 1000 {what} in the list of {many}")
-            asked = [i for i in range(len(ends) - 1) for _ in range(2 if not b.quick else 20)]
-            random.shuffle(asked)
-            urls = "".join(f"{path}?n=100&last={ends[i].replace('/', '%2F')}\n" for i in asked)
-            took = b.load("urls", server.port, stdin=urls)["ms"]
-        shutil.rmtree(folder)
-        p99 = statistics.quantiles(took, n=100)[98]
-        b.table.at_most("pages", f"page of 100 {what} out of {many:,}, p99", "ms", p99, 5,
-                        note=f"median {statistics.median(took):.2f} ms")
-        tenth = len(ends) // 10
-        first = statistics.median(t for i, t in zip(asked, took) if i < tenth)
-        last = statistics.median(t for i, t in zip(asked, took) if i >= len(ends) - 1 - tenth)
-        b.table.add(Row("pages", "  last tenth of the list against the first", "ms", {"berth": last}, "<= 1.5 x",
-                        last / first, last / first <= 1.5))
+    folder = seeded(b)
+    with b.house.registry("berth", servers.berth_binary(), folder=folder).wait() as server:
+        for what, path in (("tags", "/v2/many/tags/tags/list"), ("repositories", "/v2/_catalog")):
+            list_pages(b, server, what, path)
+
+
+def list_pages(b, server, what, path):
+    ends = positions(server.port, path)
+    if len(ends) < b.many // 1000:
+        raise RuntimeError(f"only {len(ends)} pages of 1000 {what} in a list of {b.many}")
+    asked = [i for i in range(len(ends) - 1) for _ in range(2 if not b.quick else 20)]
+    random.shuffle(asked)
+    urls = "".join(f"{path}?n=100&last={ends[i].replace('/', '%2F')}\n" for i in asked)
+    passes = [b.load("urls", server.port, stdin=urls)["ms"] for _ in range(3)]
+    p99 = statistics.median(statistics.quantiles(took, n=100)[98] for took in passes)
+    took = [statistics.median(three) for three in zip(*passes)]
+    b.table.at_most("pages", f"page of 100 {what} out of {b.many:,}, p99", "ms", p99, 5,
+                    note=f"median {statistics.median(took):.2f} ms")
+    tenth = len(ends) // 10
+    first = statistics.median(t for i, t in zip(asked, took) if i < tenth)
+    last = statistics.median(t for i, t in zip(asked, took) if i >= len(ends) - 1 - tenth)
+    b.table.add(Row("pages", "  last tenth of the list against the first", "ms", {"berth": last}, "<= 1.5 x",
+                    last / first, last / first <= 1.5))
 
 
 PARTS = {"pull": pull, "manifest": manifest, "push": push, "images": images, "memory": memory, "start": start,
