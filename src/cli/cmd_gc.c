@@ -3,71 +3,38 @@
  * cmd_gc.c - `berth gc`, and `registry garbage-collect` as operators' scripts
  * call it: on the registry that is running, or on its directory when none is.
  */
-#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/control.h"
+#include "cli/offline.h"
 #include "cli/serve.h"
 
 #include <getopt.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-extern char **environ;
 
 struct gc_call {
 	bool dry_run, now, untagged, quiet;
-	bool stock;    /* speak as registry:2 does */
-	bool progress; /* show a bar */
-	int64_t shown;
+	bool stock; /* speak as registry:2 does */
+	struct bar bar;
 	struct gc_report report;
 };
 
 /* ---- output -------------------------------------------------------------------- */
 
-static const char *human_bytes(uint64_t n, char out[32])
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	double v = (double)n;
-	size_t u = 0;
-
-	while (v >= 1024 && u + 1 < ARRAY_LEN(units)) {
-		v /= 1024;
-		u++;
-	}
-	snprintf(out, 32, u ? "%.1f %s" : "%.0f %s", v, units[u]);
-	return out;
-}
-
-static void clear_bar(const struct gc_call *g)
-{
-	if (g->progress && g->shown)
-		fputs("\r\033[K", stderr);
-}
-
 static void show_bar(struct gc_call *g)
 {
-	enum { WIDTH = 30 };
-	uint64_t of = g->report.waiting > g->report.reviewed ? g->report.waiting : g->report.reviewed;
-	int full = of ? (int)(g->report.reviewed * WIDTH / of) : WIDTH;
+	const struct gc_report *r = &g->report;
 	char bytes[32];
 
-	if (!g->progress || clock_mono() - g->shown < CLOCK_S / 10)
-		return;
-	g->shown = clock_mono();
-	fprintf(stderr, "\r\033[K[%.*s%.*s] %llu/%llu, %llu blobs, %s", full, "##############################",
-	    WIDTH - full, "..............................", (unsigned long long)g->report.reviewed,
-	    (unsigned long long)of, (unsigned long long)g->report.blobs, human_bytes(g->report.bytes, bytes));
-	fflush(stderr);
+	bar_show(&g->bar, r->reviewed, r->waiting, "%llu candidates, %llu blobs, %s", (unsigned long long)r->reviewed,
+	    (unsigned long long)r->blobs, human_bytes(r->bytes, bytes));
 }
 
-static void show_removed(
-    const struct gc_call *g, const char *kind, struct slice repo, const char *digest, uint64_t size)
+static void show_removed(struct gc_call *g, const char *kind, struct slice repo, const char *digest, uint64_t size)
 {
 	char bytes[32];
 
 	if (g->quiet)
 		return;
-	clear_bar(g);
+	bar_clear(&g->bar);
 	if (g->stock && strcmp(kind, "blob") == 0)
 		printf("blob eligible for deletion: %s\n", digest);
 	else if (g->stock)
@@ -77,12 +44,12 @@ static void show_removed(
 		    repo.n ? "@" : "", digest, human_bytes(size, bytes));
 }
 
-static void show_summary(const struct gc_call *g)
+static void show_summary(struct gc_call *g)
 {
 	const struct gc_report *r = &g->report;
 	char bytes[32];
 
-	clear_bar(g);
+	bar_clear(&g->bar);
 	printf("%s %llu manifests and %llu blobs, %s; %llu candidates were reviewed\n",
 	    g->dry_run ? "would remove" : "removed", (unsigned long long)r->manifests, (unsigned long long)r->blobs,
 	    human_bytes(r->bytes, bytes), (unsigned long long)r->reviewed);
@@ -99,7 +66,7 @@ static uint64_t number(const json_t *o, const char *key)
 	return v > 0 ? (uint64_t)v : 0;
 }
 
-static bool on_line(const json_t *line, void *arg)
+static bool on_line(json_t *line, void *arg)
 {
 	struct gc_call *g = arg;
 	const char *kind = json_string_value(json_object_get(line, "removed"));
@@ -151,8 +118,7 @@ static void on_removed(const char *kind, struct slice repo, const struct digest 
 static enum err_code run_here(const struct config *cfg, struct gc_call *g, struct err *err)
 {
 	struct gc_control control = {.progress = on_progress, .removed = on_removed, .arg = g};
-	struct storage *storage = NULL;
-	struct meta *meta = NULL;
+	struct offline o;
 	struct gc_rules rules;
 	enum err_code rc;
 
@@ -162,46 +128,31 @@ static enum err_code run_here(const struct config *cfg, struct gc_call *g, struc
 		rules.grace = 0;
 	if (g->untagged)
 		rules.untagged = 0;
-	rc = storage_fs_open(cfg->storage.filesystem.rootdirectory, &storage, err);
-	if (rc == ERR_OK)
-		rc = meta_open(&(struct meta_options){.path = cfg->berth.database.path}, &meta, err);
-	if (rc == ERR_OK)
-		rc = gc_run(meta, storage, &rules, &control, &g->report, err);
-	meta_close(&meta);
-	storage_free(&storage);
+	rc = offline_open(cfg, &o, err);
+	if (rc)
+		return rc;
+	rc = gc_run(o.meta, o.storage, &rules, &control, &g->report, err);
+	offline_close(&o);
 	return rc;
 }
 
 /* ---- the commands --------------------------------------------------------------------- */
 
-static struct config *load(const char *path)
-{
-	struct config_problems problems = CONFIG_PROBLEMS_INIT;
-	struct config *cfg = config_load(path, environ, &problems);
-
-	if (!cfg)
-		serve_show_problems(&problems);
-	config_problems_free(&problems);
-	return cfg;
-}
-
 static int run(struct gc_call *g, const char *path)
 {
-	struct config *cfg = load(path);
-	const struct log_options quiet = {.level = LOG_LVL_WARN, .format = LOG_FMT_TEXT, .fd = STDERR_FILENO};
+	struct config *cfg = offline_config(path);
 	struct err err = {0};
 	enum err_code rc;
 
 	if (!cfg)
 		return EXIT_USAGE;
-	log_setup(&quiet);
-	g->progress = !g->quiet && isatty(STDERR_FILENO);
+	bar_init(&g->bar, !g->quiet);
 	rc = run_remote(cfg, g, &err);
 	if (rc == ERR_NOT_FOUND)
 		rc = run_here(cfg, g, &err);
 	config_free(&cfg);
 	if (rc) {
-		clear_bar(g);
+		bar_clear(&g->bar);
 		fprintf(stderr, "berth: garbage collection failed: %s\n", err.msg);
 		return EXIT_FAILED;
 	}

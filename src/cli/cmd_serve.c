@@ -136,7 +136,7 @@ static enum err_code start_gc(struct serve *s, struct err *err)
 	serve_gc_rules(s->cfg, &o.rules);
 	o.rules.gentle = true;
 	code = gc_start(&o, &s->gc, err);
-	s->control = (struct control){.cfg = s->cfg, .gc = s->gc};
+	s->control = (struct control){.cfg = s->cfg, .meta = s->meta, .storage = s->storage, .gc = s->gc};
 	return code ? code : control_start(&s->control, err);
 }
 
@@ -249,8 +249,16 @@ static void stop(struct serve *s, int64_t drain)
 /* ---- telling people ----------------------------------------------------------------- */
 
 /* Without a configuration file somebody is trying berth out. */
-static void greet(const char *address)
+static void greet(const char *listening)
 {
+	const char *port = strrchr(listening, ':');
+	char address[512];
+
+	if (listening[0] == '/' || !port)
+		return; /* no client takes a socket's path */
+	if (serve_is_local(listening))
+		port = "";
+	snprintf(address, sizeof(address), "%s%s", *port ? "127.0.0.1" : listening, port);
 	fprintf(stderr,
 	    "\nberth " BERTH_VERSION " is ready on %s. Try it:\n\n"
 	    "    docker pull alpine\n"

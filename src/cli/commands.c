@@ -37,6 +37,14 @@ static const struct command_option gc_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct command_option verify_options[] = {
+    {"-b, --blobs", NULL, "Reads and hashes every blob too."},
+    {"-l, --rate", "BYTES", "Reads at most so much a second, like 50MiB."},
+    {"-r, --repair", NULL,
+        "Puts damaged blobs into quarantine, where nobody can pull them, and removes files that belong to nothing."},
+    {NULL, NULL, NULL},
+};
+
 static const struct command_option garbage_collect_options[] = {
     {"-d, --dry-run", NULL, "Shows what would be removed and changes nothing."},
     {"-m, --delete-untagged", NULL, "Removes manifests without a tag too."},
@@ -76,6 +84,16 @@ const struct command commands[] = {
             "command makes it do so now, and shows what goes. Pushes and pulls go on meanwhile. Without a running "
             "registry the command works on its directory.",
         .options = gc_options},
+    {.name = "verify",
+        .run = cmd_verify,
+        .operands = "[OPTION]... [CONFIG]",
+        .files = true,
+        .summary = "Check that everything is there and undamaged",
+        .text =
+            "Compares metadata and storage in both directions, on a running registry or on its directory, and names "
+            "what is damaged with the images that need it. Exit status 1 when there is damage. Pushing an image again "
+            "heals its blobs.",
+        .options = verify_options},
     {.name = "htpasswd",
         .run = cmd_htpasswd,
         .operands = "[OPTION]... [FILE] USER [PASSWORD]",

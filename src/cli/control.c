@@ -2,6 +2,7 @@
 /* control.c - the server's side of the control socket; see control.h. */
 #include "cli/control.h"
 #include "cli/serve.h"
+#include "cli/verify_json.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -88,11 +89,58 @@ static void run_gc(struct control *c, struct http_req *req, const json_t *parame
 	http_stream_end(req);
 }
 
+/* ---- verify -------------------------------------------------------------------- */
+
+static bool on_verify_progress(const struct verify_report *r, void *arg)
+{
+	struct answer *a = arg;
+
+	if (clock_mono() - a->told >= TELL_INTERVAL) {
+		a->told = clock_mono();
+		tell(a->req, verify_report_json(r));
+		http_stream_flush(a->req);
+	}
+	return http_stream_ok(a->req);
+}
+
+static void on_verify_found(const struct verify_finding *f, void *arg)
+{
+	struct answer *a = arg;
+
+	tell(a->req, verify_finding_json(f));
+	http_stream_flush(a->req);
+}
+
+static void run_verify(struct control *c, struct http_req *req, const json_t *parameters)
+{
+	struct answer a = {.req = req};
+	struct verify_control control = {.progress = on_verify_progress, .found = on_verify_found, .arg = &a};
+	json_int_t rate = json_integer_value(json_object_get(parameters, "rate"));
+	struct verify_rules rules = {.bytes = json_is_true(json_object_get(parameters, "bytes")),
+	    .repair = json_is_true(json_object_get(parameters, "repair")),
+	    .rate = rate > 0 ? (uint64_t)rate : 0};
+	struct verify_report report;
+	struct err err = {0};
+	json_t *last;
+
+	http_header_set(req, "Content-Type", SLICE("application/x-ndjson"));
+	http_stream_begin(req, 200);
+	if (verify_run(c->meta, c->storage, &rules, &control, &report, &err)) {
+		tell(req, json_pack("{s:s}", "error", err.msg));
+	} else {
+		last = verify_report_json(&report);
+		json_object_set_new(last, "done", json_true());
+		tell(req, last);
+	}
+	http_stream_end(req);
+}
+
 static const struct {
 	const char *path;
 	void (*run)(struct control *c, struct http_req *req, const json_t *parameters);
 } commands[] = {
     {"/v1/gc", run_gc},
+    {"/v1/verify", run_verify},
 };
 
 static void handle(struct http_req *req, void *ctx)

@@ -20,6 +20,8 @@
 
 struct control {
 	const struct config *cfg;
+	struct meta *meta;
+	struct storage *storage;
 	struct gc *gc;
 	struct http_server *server;
 };
@@ -32,7 +34,7 @@ void control_stop(struct control *c);
 /* ---- the side of a command -------------------------------------------------- */
 
 /* One object of the answer; false ends the call. */
-typedef bool control_line(const json_t *line, void *arg);
+typedef bool control_line(json_t *line, void *arg);
 
 /*
  * Calls the registry that serves the root directory. ERR_NOT_FOUND: none does.

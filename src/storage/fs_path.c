@@ -3,6 +3,7 @@
 #include "storage/fs_path.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define BLOBS "docker/registry/v2/blobs"
 
@@ -63,6 +64,21 @@ const char *fs_path_upload(const char *root, const char *id, char out[FS_PATH])
 	char rest[128];
 
 	snprintf(rest, sizeof(rest), "berth/uploads/%.64s", id);
+	return join(out, root, rest);
+}
+
+const char *fs_path_quarantine(const char *root, char out[FS_PATH])
+{
+	return join(out, root, "berth/quarantine");
+}
+
+const char *fs_path_quarantined(const char *root, const struct digest *d, char out[FS_PATH])
+{
+	char text[DIGEST_TEXT], rest[256];
+
+	digest_format(d, text);
+	*strchr(text, ':') = '-';
+	snprintf(rest, sizeof(rest), "berth/quarantine/%s", text);
 	return join(out, root, rest);
 }
 

@@ -9,6 +9,7 @@
  *           <hex>/data                  the bytes
  *     berth/
  *       lock                            held by the process that serves
+ *       quarantine/<algorithm>-<hex>    bytes that were found damaged
  *       uploads/<uuid>                  bytes of an upload in progress
  *       berth.db                        the metadata, see meta (default place)
  *
@@ -33,6 +34,8 @@ const char *fs_path_blob_dir(const char *root, const struct digest *d, char out[
 const char *fs_path_blob(const char *root, const struct digest *d, char out[FS_PATH]);
 const char *fs_path_uploads(const char *root, char out[FS_PATH]);
 const char *fs_path_upload(const char *root, const char *id, char out[FS_PATH]);
+const char *fs_path_quarantine(const char *root, char out[FS_PATH]);
+const char *fs_path_quarantined(const char *root, const struct digest *d, char out[FS_PATH]);
 const char *fs_path_lock(const char *root, char out[FS_PATH]);
 
 #endif

@@ -83,6 +83,14 @@ enum err_code storage_sync_removals(struct storage *s, const struct digest *d, s
 	return s->ops->sync_removals(s, d, n, err);
 }
 
+enum err_code storage_quarantine(struct storage *s, const struct digest *d, struct err *err)
+{
+	int64_t start = clock_mono();
+
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	return timed(s, ACT_MOVE, start, s->ops->quarantine(s, d, err));
+}
+
 enum err_code storage_list(
     struct storage *s, bool (*each)(const struct digest *, uint64_t, void *), void *arg, struct err *err)
 {

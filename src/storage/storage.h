@@ -49,6 +49,7 @@ struct storage_ops {
 	void (*close_blob)(struct storage_blob *);
 	enum err_code (*remove)(struct storage *, const struct digest *, struct err *);
 	enum err_code (*sync_removals)(struct storage *, const struct digest *, size_t, struct err *);
+	enum err_code (*quarantine)(struct storage *, const struct digest *, struct err *);
 	enum err_code (*list)(
 	    struct storage *, bool (*each)(const struct digest *, uint64_t size, void *), void *, struct err *);
 	enum err_code (*upload_create)(struct storage *, const char *id, struct storage_upload **, struct err *);
@@ -100,6 +101,9 @@ void storage_close(struct storage_blob *b);
 enum err_code storage_remove(struct storage *s, const struct digest *d, struct err *err) MUST_USE;
 /* Makes earlier removals of these digests durable. */
 enum err_code storage_sync_removals(struct storage *s, const struct digest *d, size_t n, struct err *err) MUST_USE;
+/* Puts damaged bytes aside, where nobody reads them: the blob is not there any
+ * more. ERR_NOT_FOUND. Call it while holding the digest. */
+enum err_code storage_quarantine(struct storage *s, const struct digest *d, struct err *err) MUST_USE;
 /* Every blob in the order of the medium, until `each` returns false. For
  * verification and import only: it walks everything. */
 enum err_code storage_list(struct storage *s, bool (*each)(const struct digest *, uint64_t size, void *arg), void *arg,
