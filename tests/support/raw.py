@@ -50,10 +50,15 @@ class Raw:
 
     def read_bytes(self, count):
         """This many bytes, or fewer at the end."""
-        while len(self.pending) < count and self._more():
-            pass
-        out, self.pending = self.pending[:count], self.pending[count:]
-        return out
+        pieces, have = [self.pending], len(self.pending)  # adding to one string would copy it each time
+        self.pending = b""
+        while have < count and self._more():
+            pieces.append(self.pending)
+            have += len(self.pending)
+            self.pending = b""
+        whole = b"".join(pieces)
+        self.pending = whole[count:]
+        return whole[:count]
 
     def _read_chunks(self):
         body = b""
