@@ -215,6 +215,8 @@ static enum err_code start(struct serve *s, struct err *err)
 		return code;
 	if ((code = open_database(s, err)) != ERR_OK)
 		return code;
+	if ((code = serve_adopt(s->cfg, s->storage, s->meta, err)) != ERR_OK)
+		return code;
 	if ((code = serve_open_auth(s->cfg, &s->auth, err)) != ERR_OK)
 		return code;
 	serve_add_health(s->cfg, s->storage, s->health);
@@ -222,7 +224,7 @@ static enum err_code start(struct serve *s, struct err *err)
 		return code;
 	if ((code = start_jobs(s, err)) != ERR_OK)
 		return code;
-	if ((code = start_debug(s, err)) != ERR_OK)
+	if (start_debug(s, err) != ERR_OK)
 		return err_context(err, "http.debug.addr");
 	return start_main(s, err);
 }

@@ -94,6 +94,25 @@ const struct command commands[] = {
             "what is damaged with the images that need it. Exit status 1 when there is damage. Pushing an image again "
             "heals its blobs.",
         .options = verify_options},
+    {.name = "import",
+        .run = cmd_import,
+        .operands = "[CONFIG]",
+        .files = true,
+        .summary = "Take over a directory that registry:2 has written",
+        .text =
+            "Reads repositories, tags, manifests and links of blobs below storage.filesystem.rootdirectory into the "
+            "database. Blobs stay where they are and nothing in the tree is changed. `serve` does it by itself the "
+            "first time; the command shows the progress, names what was broken in the tree already, can be "
+            "interrupted and gone on with, and adds what registry:2 has written since. No berth may be serving the "
+            "directory."},
+    {.name = "export",
+        .run = cmd_export,
+        .operands = "[CONFIG]",
+        .files = true,
+        .summary = "Write the directory so that registry:2 can serve it again",
+        .text = "Writes the tree of repositories, tags and links that registry:2 keeps, and the manifests beside the "
+                "blobs. A tree that was there before is kept under another name. No berth may be serving the "
+                "directory."},
     {.name = "htpasswd",
         .run = cmd_htpasswd,
         .operands = "[OPTION]... [FILE] USER [PASSWORD]",

@@ -42,6 +42,11 @@ bool serve_is_local(const char *address);
 /* Everything that was found in the configuration, errors or not, on stderr. */
 void serve_show_problems(const struct config_problems *problems);
 
+/* Takes over a directory of registry:2, where that has not been done; tells the
+ * log about it. */
+enum err_code serve_adopt(
+    const struct config *cfg, struct storage *storage, struct meta *meta, struct err *err) MUST_USE;
+
 /* berth.gc as the collector takes it. */
 void serve_gc_rules(const struct config *cfg, struct gc_rules *out);
 

@@ -259,6 +259,22 @@ enum err_code meta_tx_manifest_put(struct meta_tx *tx, struct meta_manifest_put 
 	return rc ? rc : tx_gc_manifest_changed(tx, id, err);
 }
 
+enum err_code meta_tx_tag_put(
+    struct meta_tx *tx, struct slice repo, struct slice tag, const struct digest *d, struct err *err)
+{
+	OBJ_CHECK(tx, META_TX_MAGIC);
+	int64_t repo_id, id = 0;
+	enum err_code rc = tx_repo_find(tx, repo, &repo_id, NULL, err);
+	if (rc == ERR_OK && repo_id)
+		rc = manifest_id(tx, repo_id, d, &id, err);
+	if (rc)
+		return rc;
+	if (!id)
+		return no_such_manifest(repo, d, err);
+	rc = tx_tag_set(tx, repo_id, tag, id, err);
+	return rc ? rc : tx_gc_manifest_changed(tx, id, err);
+}
+
 /* ---- deleting ------------------------------------------------------------------- */
 
 /* Runs a statement whose only parameter is the manifest. */

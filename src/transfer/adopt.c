@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * adopt.c - see adopt.h. One repository after the other: links of layers,
+ * manifests (images before the indexes that list them), tags, and a note that
+ * it is done, which is the only durable commit of a repository.
+ */
+#include "transfer/adopt.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/fsys.h"
+#include "meta/walk.h"
+#include "registry/manifest.h"
+#include "registry/reference.h"
+#include "transfer/layout.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STATE_DONE "adopt.done"
+#define STATE_REPO "adopt.repo."
+#define BATCH 256
+
+struct adopt {
+	const struct adopt_options *o;
+	const struct adopt_control *control;
+	struct adopt_report *report;
+	struct arena arena; /* of a manifest */
+	char **names;       /* repositories of the tree */
+	size_t n, cap;
+	const char *repo; /* at work */
+	/* A batch of links. */
+	struct meta_blob blobs[BATCH];
+	size_t nblobs;
+	/* Indexes of the repository, for after its images. */
+	struct digest *indexes;
+	size_t nindexes, cap_indexes;
+};
+
+static void problem(struct adopt *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void problem(struct adopt *a, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	a->report->problems++;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (a->control && a->control->problem)
+		a->control->problem(a->repo, text, a->control->arg);
+}
+
+/* ---- the repositories of a tree ---------------------------------------------------- */
+
+struct find {
+	struct adopt *a;
+	const char *name; /* of the directory, "" for the top */
+	bool is_repo;
+};
+
+static enum err_code find_in(struct adopt *a, const char *name, struct err *err);
+
+static enum err_code find_entry(const char *entry, void *arg, struct err *err)
+{
+	struct find *f = arg;
+	CLEANUP(free_ptr) char *child = NULL;
+
+	if (entry[0] == '_') {
+		f->is_repo |= *f->name != '\0';
+		return ERR_OK;
+	}
+	child = xasprintf("%s%s%s", f->name, *f->name ? "/" : "", entry);
+	if (strlen(child) > REFERENCE_NAME_MAX)
+		return ERR_OK; /* cannot have been a repository */
+	return find_in(f->a, child, err);
+}
+
+static void add_name(struct adopt *a, const char *name)
+{
+	if (a->n == a->cap) {
+		a->cap = a->cap ? a->cap * 2 : 256;
+		a->names = xrealloc(a->names, a->cap * sizeof(*a->names));
+	}
+	a->names[a->n++] = xstrdup(name);
+}
+
+static enum err_code find_in(struct adopt *a, const char *name, struct err *err)
+{
+	struct find f = {.a = a, .name = name};
+	char path[LAYOUT_PATH];
+	enum err_code rc = layout_path(path, err, "%s/" LAYOUT_REPOSITORIES "/%s", a->o->root, name);
+	const char *why;
+
+	if (rc == ERR_OK)
+		rc = layout_each(path, find_entry, &f, err);
+	if (rc || !f.is_repo)
+		return rc;
+	if (reference_name_valid(slice_cstr(name), &why)) {
+		add_name(a, name);
+	} else {
+		a->repo = name;
+		problem(a, "it is no valid name of a repository and was left out: %s", why);
+	}
+	return ERR_OK;
+}
+
+/* ---- links of layers ------------------------------------------------------------------ */
+
+static enum err_code do_links(struct meta_tx *tx, void *arg, struct err *err)
+{
+	struct adopt *a = arg;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < a->nblobs; i++)
+		rc = meta_tx_blob_link(tx, slice_cstr(a->repo), &a->blobs[i], err);
+	return rc;
+}
+
+static enum err_code flush_links(struct adopt *a, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	if (a->nblobs)
+		rc = meta_write(a->o->meta, META_RELAXED, do_links, a, err);
+	a->report->links += a->nblobs;
+	a->nblobs = 0;
+	return rc;
+}
+
+/* Links a blob whose bytes are there; `what` is for the report. */
+static enum err_code add_link(struct adopt *a, const struct digest *d, const char *what, struct err *err)
+{
+	struct meta_blob *b = &a->blobs[a->nblobs];
+	char text[DIGEST_TEXT];
+	enum err_code rc = storage_stat(a->o->storage, d, &b->size, err);
+
+	if (rc == ERR_NOT_FOUND) {
+		problem(a, "%s %s: the blob is missing", what, digest_format(d, text));
+		return ERR_OK;
+	}
+	if (rc)
+		return rc;
+	b->digest = *d;
+	a->nblobs++;
+	return a->nblobs == BATCH ? flush_links(a, err) : ERR_OK;
+}
+
+/* A directory of links, one per digest: calls `each` with what each points to. */
+struct links {
+	struct adopt *a;
+	const char *dir, *what;
+	enum digest_alg alg;
+	enum err_code (*each)(struct adopt *a, const struct digest *d, const char *what, struct err *err);
+};
+
+static enum err_code visit_link(const char *hex, void *arg, struct err *err)
+{
+	struct links *l = arg;
+	struct digest name = {.alg = l->alg}, target;
+	char path[LAYOUT_PATH];
+	enum err_code rc;
+
+	if (!hex_decode(slice_cstr(hex), name.bytes, digest_size(l->alg))) {
+		problem(l->a, "%s: '%s' is no digest", l->what, hex);
+		return ERR_OK;
+	}
+	rc = layout_path(path, err, "%s/%s/link", l->dir, hex);
+	if (rc == ERR_OK)
+		rc = layout_read_link(path, &target, err);
+	if (rc == ERR_NOT_FOUND || rc == ERR_CORRUPT) {
+		problem(l->a, "%s: the link is broken: %s", l->what, err->msg);
+		return ERR_OK;
+	}
+	if (rc)
+		return rc;
+	if (!digest_eq(&name, &target)) {
+		problem(l->a, "%s %s:%s: the link leads to another digest and was left out", l->what,
+		    digest_alg_name(l->alg), hex);
+		return ERR_OK;
+	}
+	return l->each(l->a, &target, l->what, err);
+}
+
+static enum err_code each_link(struct adopt *a, const char *below, const char *what,
+    enum err_code (*each)(struct adopt *, const struct digest *, const char *, struct err *), struct err *err)
+{
+	static const enum digest_alg algs[] = {DIGEST_SHA256, DIGEST_SHA512};
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(algs); i++) {
+		char dir[LAYOUT_PATH];
+		struct links l = {.a = a, .dir = dir, .what = what, .alg = algs[i], .each = each};
+
+		rc = layout_path(dir, err, "%s/" LAYOUT_REPOSITORIES "/%s/%s/%s", a->o->root, a->repo, below,
+		    digest_alg_name(algs[i]));
+		if (rc == ERR_OK)
+			rc = layout_each(dir, visit_link, &l, err);
+	}
+	return rc;
+}
+
+/* ---- manifests ------------------------------------------------------------------------- */
+
+static enum err_code read_manifest(
+    struct adopt *a, const struct digest *d, struct slice *payload, const char **broken, struct err *err)
+{
+	struct storage_blob blob;
+	struct digest real;
+	size_t got = 0;
+	char *p = NULL;
+	enum err_code rc = storage_open(a->o->storage, d, &blob, err);
+
+	*broken = NULL;
+	if (rc == ERR_NOT_FOUND) {
+		*broken = "its bytes are missing";
+		return ERR_OK;
+	}
+	if (rc)
+		return rc;
+	if (blob.size > a->o->manifest_max)
+		*broken = "it is larger than manifests may be";
+	else if ((p = arena_alloc(&a->arena, blob.size + 1)) == NULL)
+		rc = err_set(err, ERR_NO_MEMORY, "out of memory");
+	else
+		rc = storage_read(&blob, 0, p, blob.size, &got, err);
+	storage_close(&blob);
+	if (rc || *broken)
+		return rc;
+	*payload = slice_of(p, got);
+	digest_of(d->alg, p, got, &real);
+	if (!digest_eq(&real, d))
+		*broken = "its bytes are damaged";
+	return ERR_OK;
+}
+
+struct put {
+	struct adopt *a;
+	struct meta_manifest_put put;
+};
+
+static enum err_code do_put(struct meta_tx *tx, void *arg, struct err *err)
+{
+	struct put *p = arg;
+
+	return meta_tx_manifest_put(tx, &p->put, err);
+}
+
+/* Is the child among the revisions of this repository? */
+static bool has_revision(struct adopt *a, const struct digest *d)
+{
+	char text[DIGEST_TEXT], path[LAYOUT_PATH];
+	const char *hex = strchr(digest_format(d, text), ':') + 1;
+	struct stat st;
+
+	return layout_path(path, NULL, "%s/" LAYOUT_REPOSITORIES "/%s/_manifests/revisions/%s/%s/link", a->o->root,
+	           a->repo, digest_alg_name(d->alg), hex) == ERR_OK &&
+	       fsys->stat(path, &st) == 0;
+}
+
+/* Links the blobs the manifest needs, in case their links are gone; says what is
+ * missing, which the manifest then has to do without. */
+static enum err_code prepare_refs(struct adopt *a, const char *digest, struct manifest *m, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < m->nrefs; i++) {
+		bool required = m->refs[i].required;
+		char what[256], text[DIGEST_TEXT];
+
+		m->refs[i].required = false;
+		if (m->refs[i].kind == META_REF_CHILD) {
+			if (!has_revision(a, &m->refs[i].digest))
+				problem(a, "index %s: the manifest %s is missing", digest,
+				    digest_format(&m->refs[i].digest, text));
+			continue;
+		}
+		snprintf(what, sizeof(what), "manifest %s, %.*s", digest, SLICE_ARG(m->info[i].what));
+		if (required)
+			rc = add_link(a, &m->refs[i].digest, what, err);
+	}
+	return rc ? rc : flush_links(a, err);
+}
+
+static enum err_code put_manifest(
+    struct adopt *a, const struct digest *d, struct slice payload, struct manifest *m, struct err *err)
+{
+	struct put p = {.a = a,
+	    .put = {.repo = slice_cstr(a->repo),
+	        .digest = *d,
+	        .media_type = m->media_type,
+	        .artifact_type = m->artifact_type,
+	        .payload = payload,
+	        .refs = m->refs,
+	        .nrefs = m->nrefs}};
+
+	if (m->has_subject) {
+		p.put.subject = &m->subject;
+		p.put.descriptor = manifest_descriptor(m, payload, d, &a->arena);
+	}
+	a->report->manifests++;
+	return meta_write(a->o->meta, META_RELAXED, do_put, &p, err);
+}
+
+static void remember_index(struct adopt *a, const struct digest *d)
+{
+	if (a->nindexes == a->cap_indexes) {
+		a->cap_indexes = a->cap_indexes ? a->cap_indexes * 2 : 64;
+		a->indexes = xrealloc(a->indexes, a->cap_indexes * sizeof(*a->indexes));
+	}
+	a->indexes[a->nindexes++] = *d;
+}
+
+static enum err_code take_manifest(struct adopt *a, const struct digest *d, bool index_too, struct err *err)
+{
+	struct slice payload = SLICE_NONE;
+	const char *broken;
+	char text[DIGEST_TEXT];
+	struct manifest m;
+	enum err_code rc;
+
+	arena_reset(&a->arena);
+	digest_format(d, text);
+	rc = read_manifest(a, d, &payload, &broken, err);
+	if (rc)
+		return rc;
+	if (broken) {
+		problem(a, "manifest %s: %s", text, broken);
+		return ERR_OK;
+	}
+	rc = manifest_parse(payload, SLICE_NONE, &a->arena, &m, err);
+	if (rc == ERR_NO_MEMORY)
+		return rc;
+	if (rc) {
+		problem(a, "manifest %s was left out: %s", text, err->msg);
+		return ERR_OK;
+	}
+	if (m.kind == MANIFEST_INDEX && !index_too) {
+		remember_index(a, d);
+		return ERR_OK;
+	}
+	rc = prepare_refs(a, text, &m, err);
+	return rc ? rc : put_manifest(a, d, payload, &m, err);
+}
+
+static enum err_code take_revision(struct adopt *a, const struct digest *d, const char *what, struct err *err)
+{
+	return take_manifest(a, d, false, err);
+}
+
+/* ---- tags -------------------------------------------------------------------------------- */
+
+struct tag_args {
+	struct slice repo, tag;
+	struct digest digest;
+};
+
+static enum err_code do_tag(struct meta_tx *tx, void *arg, struct err *err)
+{
+	struct tag_args *t = arg;
+
+	return meta_tx_tag_put(tx, t->repo, t->tag, &t->digest, err);
+}
+
+static enum err_code take_tag(const char *name, void *arg, struct err *err)
+{
+	struct adopt *a = arg;
+	struct tag_args t = {slice_cstr(a->repo), slice_cstr(name), {0}};
+	char path[LAYOUT_PATH], text[DIGEST_TEXT];
+	enum err_code rc;
+
+	if (!reference_tag_valid(t.tag)) {
+		problem(a, "'%s' is no valid tag and was left out", name);
+		return ERR_OK;
+	}
+	rc = layout_path(
+	    path, err, "%s/" LAYOUT_REPOSITORIES "/%s/_manifests/tags/%s/current/link", a->o->root, a->repo, name);
+	if (rc == ERR_OK)
+		rc = layout_read_link(path, &t.digest, err);
+	if (rc == ERR_NOT_FOUND || rc == ERR_CORRUPT) {
+		problem(a, "tag %s: the link is broken: %s", name, err->msg);
+		return ERR_OK;
+	}
+	if (rc == ERR_OK)
+		rc = meta_write(a->o->meta, META_RELAXED, do_tag, &t, err);
+	if (rc == ERR_NOT_FOUND) {
+		problem(a, "tag %s points to the manifest %s, which is missing or broken", name,
+		    digest_format(&t.digest, text));
+		return ERR_OK;
+	}
+	a->report->tags += rc == ERR_OK;
+	return rc;
+}
+
+/* ---- a repository -------------------------------------------------------------------------- */
+
+static enum err_code count_upload(const char *name, void *arg, struct err *err)
+{
+	struct adopt *a = arg;
+
+	a->report->uploads++;
+	return ERR_OK;
+}
+
+static struct slice repo_state(const struct adopt *a, char out[512])
+{
+	snprintf(out, 512, STATE_REPO "%s", a->repo);
+	return slice_cstr(out);
+}
+
+static enum err_code do_repo_done(struct meta_tx *tx, void *arg, struct err *err)
+{
+	char name[512];
+
+	return meta_tx_state_set(tx, repo_state(arg, name), SLICE("1"), err);
+}
+
+static enum err_code is_done(struct adopt *a, bool *done, struct err *err)
+{
+	struct slice value;
+	char name[512];
+	enum err_code rc;
+
+	arena_reset(&a->arena);
+	rc = meta_state_get(a->o->meta, repo_state(a, name), &a->arena, &value, err);
+	*done = rc == ERR_OK;
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+static enum err_code take_tags_and_uploads(struct adopt *a, struct err *err)
+{
+	char path[LAYOUT_PATH];
+	enum err_code rc = layout_path(path, err, "%s/" LAYOUT_REPOSITORIES "/%s/_manifests/tags", a->o->root, a->repo);
+
+	if (rc == ERR_OK)
+		rc = layout_each(path, take_tag, a, err);
+	if (rc == ERR_OK)
+		rc = layout_path(path, err, "%s/" LAYOUT_REPOSITORIES "/%s/_uploads", a->o->root, a->repo);
+	return rc ? rc : layout_each(path, count_upload, a, err);
+}
+
+static enum err_code take_repo(struct adopt *a, struct err *err)
+{
+	enum err_code rc;
+	bool done;
+
+	rc = is_done(a, &done, err);
+	if (rc || done)
+		return rc;
+	a->nindexes = 0;
+	rc = each_link(a, "_layers", "layer", add_link, err);
+	if (rc == ERR_OK)
+		rc = flush_links(a, err);
+	if (rc == ERR_OK)
+		rc = each_link(a, "_manifests/revisions", "manifest", take_revision, err);
+	for (size_t i = 0; rc == ERR_OK && i < a->nindexes; i++)
+		rc = take_manifest(a, &a->indexes[i], true, err);
+	if (rc == ERR_OK)
+		rc = take_tags_and_uploads(a, err);
+	return rc ? rc : meta_write(a->o->meta, META_DURABLE, do_repo_done, a, err);
+}
+
+/* ---- the whole tree --------------------------------------------------------------------------- */
+
+enum err_code adopt_needed(const struct adopt_options *o, bool *needed, struct err *err)
+{
+	char path[LAYOUT_PATH];
+	struct slice value;
+	struct arena arena;
+	struct stat st;
+	enum err_code rc = layout_path(path, err, "%s/" LAYOUT_REPOSITORIES, o->root);
+
+	*needed = false;
+	if (rc)
+		return rc;
+	if (fsys->stat(path, &st) != 0)
+		return errno == ENOENT || errno == ENOTDIR ? ERR_OK : err_sys(err, errno, "cannot stat %s", path);
+	arena_init(&arena, 4096);
+	rc = meta_state_get(o->meta, SLICE(STATE_DONE), &arena, &value, err);
+	arena_free(&arena);
+	*needed = rc == ERR_NOT_FOUND;
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+static enum err_code do_all_done(struct meta_tx *tx, void *arg, struct err *err)
+{
+	char when[CLOCK_TEXT];
+	enum err_code rc = meta_tx_state_clear(tx, SLICE(STATE_REPO), err);
+
+	return rc ? rc
+	          : meta_tx_state_set(tx, SLICE(STATE_DONE), slice_cstr(clock_rfc3339(clock_real(), 0, when)), err);
+}
+
+static enum err_code take_all(struct adopt *a, struct err *err)
+{
+	enum err_code rc = find_in(a, "", err);
+	bool go_on = true;
+
+	a->report->repositories_total = a->n;
+	for (size_t i = 0; rc == ERR_OK && go_on && i < a->n; i++) {
+		a->repo = a->names[i];
+		rc = take_repo(a, err);
+		if (rc)
+			return err_context(err, "taking over repository %s", a->repo);
+		a->report->repositories++;
+		if (a->control && a->control->progress)
+			go_on = a->control->progress(a->report, a->control->arg);
+	}
+	if (rc || !go_on)
+		return rc;
+	return meta_write(a->o->meta, META_DURABLE, do_all_done, NULL, err);
+}
+
+enum err_code adopt_run(
+    const struct adopt_options *o, const struct adopt_control *control, struct adopt_report *out, struct err *err)
+{
+	struct adopt *a = xcalloc(1, sizeof(*a));
+	enum err_code rc;
+
+	*out = (struct adopt_report){.began = clock_mono()};
+	a->o = o;
+	a->control = control;
+	a->report = out;
+	arena_init(&a->arena, (size_t)256 << 20);
+	rc = take_all(a, err);
+	arena_free(&a->arena);
+	for (size_t i = 0; i < a->n; i++)
+		free(a->names[i]);
+	free(a->names);
+	free(a->indexes);
+	free(a);
+	return rc;
+}
