@@ -35,6 +35,7 @@
 	X(multi_cleanup)
 
 struct curl_functions {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a member has no parentheses */
 #define X(name) __typeof__(curl_##name) *name;
 	CURL_FUNCTIONS(X)
 #undef X
