@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pushes that count on a blob at the moment in which it becomes garbage.
+
+The collector runs without any grace, again and again, while many threads push,
+find and mount the same few digests and give them up again. A push may be told
+that a blob is unknown. It may never be accepted without one.
+"""
+import json
+import random
+import subprocess
+import threading
+import time
+
+import content
+from server import Server, binary, environment
+from wire import Wire, blobs_of
+
+THREADS = 16
+REPOSITORIES = [f"race/r{n}" for n in range(4)]
+BLOBS = [content.noise(200 + 4000 * n, seed=f"race {n}") for n in range(6)]
+DIGESTS = [content.digest(data) for data in BLOBS]
+UNKNOWN = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN")
+
+
+class Racer(threading.Thread):
+    """Pushes images of the few blobs in every way there is."""
+
+    def __init__(self, port, seed, stop):
+        super().__init__()
+        self.wire, self.stop = Wire(port), stop
+        self.random = random.Random(seed)
+        self.count = {}
+        self.failure = None
+
+    def note(self, what):
+        """Counts for the report."""
+        self.count[what] = self.count.get(what, 0) + 1
+
+    def bring(self, repo, which):
+        """Asks for the blob, mounts it, or pushes it. True when the registry says that it is there."""
+        way = self.random.choice(("head", "head", "mount", "push"))
+        if way == "head":
+            status = self.wire.blob(repo, DIGESTS[which], "HEAD").status
+            assert status in (200, 404), f"HEAD: {status}"
+            if status == 200:
+                self.note("found")
+                return
+        elif way == "mount":
+            answer, location = self.wire.mount(repo, DIGESTS[which], self.random.choice(REPOSITORIES))
+            assert answer.status in (201, 202), f"mount: {answer}"
+            if answer.status == 201:
+                self.note("mounted")
+                return
+            answer = self.wire.fill(location, DIGESTS[which], BLOBS[which])
+            assert answer.status == 201, f"push after a mount: {answer}"
+            self.note("pushed")
+            return
+        answer = self.wire.push_blob(repo, BLOBS[which], self.random.choice(("put", "post", "chunks")))
+        assert answer.status == 201, f"push: {answer}"
+        self.note("pushed")
+
+    def whole(self, repo, data):
+        """Everything an accepted manifest names is there, byte for byte."""
+        answer = self.wire.manifest(repo, content.digest(data))
+        assert (answer.status, answer.body) == (200, data), f"an accepted manifest: {answer}"
+        for digest in blobs_of(data):
+            answer = self.wire.blob(repo, digest)
+            assert answer.status == 200, f"accepted without blob {digest}: {answer}"
+            assert content.digest(answer.body) == digest, f"blob {digest} has other bytes"
+
+    def image(self):
+        """Pushes an image, pulls it twice if it was accepted, and deletes it."""
+        repo = self.random.choice(REPOSITORIES)
+        chosen = self.random.sample(range(len(BLOBS)), self.random.randint(1, 3))
+        for which in chosen:
+            self.bring(repo, which)
+        data = content.image(BLOBS[chosen[0]], [BLOBS[n] for n in chosen[1:]],
+                             annotations={"n": str(self.random.random())})
+        digest = content.digest(data)
+        tag = f"t{self.ident}" if self.random.random() < 0.5 else None
+        answer = self.wire.put_manifest(repo, tag or digest, data)
+        if answer.status != 201:
+            assert answer.status in (400, 404) and answer.code() in UNKNOWN, f"push of a manifest: {answer}"
+            self.note("refused")
+            return
+        self.note("accepted")
+        self.whole(repo, data)
+        if self.random.random() < 0.5:
+            time.sleep(self.random.random() * 0.01)
+            self.whole(repo, data)
+        if self.random.random() < 0.3:
+            self.index(repo, data)
+        answer = self.wire.delete(repo, digest)
+        assert answer.status == 202, f"delete: {answer}"
+
+    def index(self, repo, child):
+        """The manifest has a second support for a while."""
+        data = content.index([(child, None)], annotations={"n": str(self.random.random())})
+        answer = self.wire.put_manifest(repo, content.digest(data), data)
+        assert answer.status == 201, f"push of an index: {answer}"
+        answer = self.wire.manifest(repo, json.loads(data)["manifests"][0]["digest"], "HEAD")
+        assert answer.status == 200, f"accepted without its child: {answer}"
+        assert self.wire.delete(repo, content.digest(data)).status == 202
+        self.note("index")
+
+    def strays(self):
+        """Asks for a blob of which nobody knows whether it is there."""
+        which = self.random.randrange(len(BLOBS))
+        answer = self.wire.blob(self.random.choice(REPOSITORIES), DIGESTS[which])
+        assert answer.status in (200, 404), f"pull: {answer}"
+        assert answer.status == 404 or answer.body == BLOBS[which], "a blob with other bytes"
+
+    def run(self):
+        try:
+            while not self.stop.is_set():
+                self.image()
+                self.strays()
+        except BaseException as error:  # pylint: disable=broad-except
+            self.failure = error
+            self.stop.set()
+        finally:
+            self.wire.close()
+
+
+def collect(server, stop, runs):
+    """`berth gc --now`, without end."""
+    while not stop.is_set():
+        done = subprocess.run([str(binary()), "gc", "--now", "--quiet", str(server.config_path)], env=environment(),
+                              capture_output=True, text=True, check=False, timeout=60)
+        runs.append(done.stderr if done.returncode else "")
+        if done.returncode:
+            stop.set()
+
+
+def test_no_manifest_is_accepted_without_its_blobs(tmp_path, request):
+    config = {"log": {"level": "warn"}, "berth": {"gc": {"grace": "1ms", "interval": "1s"}}}
+    with Server(tmp_path / "server", config) as server:
+        stop, runs = threading.Event(), []
+        racers = [Racer(server.port, f"{request.config.option.seed}-{n}", stop) for n in range(THREADS)]
+        collectors = [threading.Thread(target=collect, args=(server, stop, runs)) for _ in range(2)]
+        for thread in racers + collectors:
+            thread.start()
+        stop.wait(request.config.option.race_seconds)
+        stop.set()
+        for thread in racers + collectors:
+            thread.join()
+        total = {}
+        for racer in racers:
+            for what, count in racer.count.items():
+                total[what] = total.get(what, 0) + count
+        print(f"{len(runs)} collections; {total}")
+        assert not any(runs), [text for text in runs if text][:3]
+        failures = [racer.failure for racer in racers if racer.failure]
+        assert not failures, failures
+        assert min(total.get(what, 0) for what in ("accepted", "refused", "found", "mounted", "pushed")) > 0, total
+        wrong = [line for line in server.text().splitlines() if "level=error" in line or "level=warn" in line]
+        assert not wrong, "\n".join(wrong[:20])
+        done = subprocess.run([str(binary()), "gc", "--now", "--quiet", str(server.config_path)], env=environment(),
+                              check=False)
+        assert done.returncode == 0
+        done = subprocess.run([str(binary()), "verify", "--blobs", str(server.config_path)], env=environment(),
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and " 0 damaged or missing, 0 useless files" in done.stdout, done.stdout
+        assert not list(server.root.glob("docker/registry/v2/blobs/*/*/*/data")), "useless blobs stay"
