@@ -39,10 +39,15 @@ def called_as(name, folder, *arguments):
 
 # ---- help, manual, completions: all from one table
 
-def test_the_overview_has_every_command():
+def shown():
+    """The commands that the overview tells of."""
     done = run("help")
     assert done.returncode == 0 and done.stderr == ""
-    assert re.findall(r"^  (\S+) +\S", done.stdout, re.M) == COMMANDS
+    return re.findall(r"^  (\S+) +\S", done.stdout, re.M)
+
+
+def test_the_overview_has_the_commands():
+    assert set(COMMANDS) <= set(shown())
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -64,7 +69,7 @@ def options_of(command):
 def test_the_manual_has_every_command_and_option():
     manual = run("help", "--man").stdout
     assert manual.startswith(".TH BERTH 1 ")
-    for command in COMMANDS:
+    for command in shown():
         assert f'.SS "berth {command}' in manual
         for option in options_of(command):
             assert re.search(r"\\fB[^\n]*" + re.escape(option.replace("-", "\\-")) + r"[, \\]", manual), option
@@ -100,7 +105,7 @@ def test_bash_completes_commands_actions_and_options():
     assert complete("berth", "ser") == ["serve"]
     assert set(complete("berth", "config", "")) == {"check", "show", "reference"}
     assert set(options_of("htpasswd")) < set(complete("berth", "htpasswd", "-"))
-    assert set(complete("berth", "help", "")) == set(COMMANDS)
+    assert complete("berth", "help", "") == shown()
 
 
 def test_bash_completes_files(tmp_path):
@@ -112,7 +117,7 @@ def test_bash_completes_files(tmp_path):
 def test_the_completion_for_zsh_has_every_command():
     script = run("help", "--zsh").stdout
     assert script.startswith("#compdef berth\n")
-    for command in COMMANDS:
+    for command in shown():
         assert f"'{command}:" in script
     if shutil.which("zsh"):
         subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
