@@ -11,6 +11,7 @@
 #include "base/fsys.h"
 #include "cli/command.h"
 #include "cli/control.h"
+#include "cli/offline.h"
 #include "cli/process.h"
 #include "cli/serve.h"
 #include "cli/systemd.h"
@@ -23,7 +24,6 @@ extern char **environ;
 /* How long requests may go on after SIGTERM where http.draintimeout says nothing. */
 #define DRAIN_DEFAULT (10 * CLOCK_S)
 #define DEBUG_DRAIN (CLOCK_S / 2)
-#define TEXT_MAX ((size_t)16 * 1024 * 1024)
 
 struct serve {
 	const struct config *cfg;
@@ -345,17 +345,6 @@ static int serve(const struct config *cfg)
 
 /* ---- the command ---------------------------------------------------------------------- */
 
-void serve_show_problems(const struct config_problems *problems)
-{
-	CLEANUP(buf_free) struct buf out = BUF_INIT(TEXT_MAX);
-
-	for (size_t i = 0; i < problems->n; i++) {
-		config_problem_write(&problems->v[i], &out);
-		buf_addc(&out, '\n');
-	}
-	fputs(buf_cstr(&out), stderr);
-}
-
 int cmd_serve(int argc, char **argv)
 {
 	struct config_problems problems = CONFIG_PROBLEMS_INIT;
@@ -368,7 +357,7 @@ int cmd_serve(int argc, char **argv)
 	if (argc > 2)
 		return usage_error("serve", "serve takes one configuration file, not %d", argc - 1);
 	cfg = config_load(argc > 1 ? argv[1] : NULL, environ, &problems);
-	serve_show_problems(&problems);
+	offline_show_problems(&problems);
 	if (!cfg)
 		fprintf(stderr, "berth: nothing was started: the configuration has %zu %s\n", problems.errors,
 		    problems.errors == 1 ? "error" : "errors");

@@ -3,13 +3,25 @@
 #include "cli/offline.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "cli/serve.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#define TEXT_MAX ((size_t)16 * 1024 * 1024)
+
 extern char **environ;
+
+void offline_show_problems(const struct config_problems *problems)
+{
+	CLEANUP(buf_free) struct buf out = BUF_INIT(TEXT_MAX);
+
+	for (size_t i = 0; i < problems->n; i++) {
+		config_problem_write(&problems->v[i], &out);
+		buf_addc(&out, '\n');
+	}
+	fputs(buf_cstr(&out), stderr);
+}
 
 struct config *offline_config(const char *path)
 {
@@ -18,7 +30,7 @@ struct config *offline_config(const char *path)
 	struct config *cfg = config_load(path, environ, &problems);
 
 	if (!cfg)
-		serve_show_problems(&problems);
+		offline_show_problems(&problems);
 	config_problems_free(&problems);
 	log_setup(&quiet);
 	return cfg;

@@ -11,6 +11,8 @@
 #include "meta/meta.h"
 #include "storage/storage.h"
 
+/* Everything that was found in the configuration, errors or not, on stderr. */
+void offline_show_problems(const struct config_problems *problems);
 /* The configuration of `path` (NULL: as `serve` finds it), quietly unless it has
  * errors; NULL after having shown them. The log is set to warnings on stderr. */
 struct config *offline_config(const char *path);

@@ -39,9 +39,6 @@ void serve_add_health(const struct config *cfg, struct storage *storage, struct 
 /* Is the address, as http_server_address gives it, reachable from this machine only? */
 bool serve_is_local(const char *address);
 
-/* Everything that was found in the configuration, errors or not, on stderr. */
-void serve_show_problems(const struct config_problems *problems);
-
 /* Takes over a directory of registry:2, where that has not been done; tells the
  * log about it. */
 enum err_code serve_adopt(
