@@ -77,7 +77,12 @@ void cond_broadcast(pthread_cond_t *c)
 
 void rwlock_init(pthread_rwlock_t *l)
 {
-	PT_OK(pthread_rwlock_init(l, NULL));
+	pthread_rwlockattr_t attr;
+
+	PT_OK(pthread_rwlockattr_init(&attr));
+	PT_OK(pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
+	PT_OK(pthread_rwlock_init(l, &attr));
+	PT_OK(pthread_rwlockattr_destroy(&attr));
 }
 
 void rwlock_destroy(pthread_rwlock_t *l)

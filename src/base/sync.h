@@ -21,6 +21,8 @@ bool cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, int64_t mono_deadlin
 void cond_signal(pthread_cond_t *c);
 void cond_broadcast(pthread_cond_t *c);
 
+/* A waiting writer comes before further readers, so it is not starved; a thread
+ * must not take the lock twice. */
 void rwlock_init(pthread_rwlock_t *l);
 void rwlock_destroy(pthread_rwlock_t *l);
 void rwlock_read(pthread_rwlock_t *l);

@@ -14,7 +14,7 @@
 /* X(enumerator, code, status, message) */
 #define OCI_ERRORS(X) \
 	X(OCI_UNKNOWN, "UNKNOWN", 500, "unknown error") \
-	X(OCI_NOT_FOUND, "NOT_FOUND", 404, "there is no such endpoint") \
+	X(OCI_NOT_FOUND, "UNSUPPORTED", 404, "there is no such endpoint") \
 	X(OCI_UNSUPPORTED, "UNSUPPORTED", 405, "The operation is unsupported.") \
 	X(OCI_UNAUTHORIZED, "UNAUTHORIZED", 401, "authentication required") \
 	X(OCI_DENIED, "DENIED", 403, "requested access to the resource is denied") \

@@ -13,6 +13,7 @@
  */
 #include "registry/registry_priv.h"
 #include "base/clock.h"
+#include "meta/walk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -259,6 +260,18 @@ static void fail_mismatch(struct call *c, const struct digest *claimed, const st
 	    digest_format(claimed, a), (unsigned long long)size, digest_format(real, b));
 }
 
+/* Bytes that were stored but could not be recorded are nobody's: they go, unless
+ * somebody else has recorded them meanwhile. */
+static void discard_unrecorded(struct call *c, const struct digest *d)
+{
+	uint64_t size;
+
+	storage_hold_exclusive(c->r->o.storage, d, 1);
+	if (meta_blob_known(c->r->o.meta, d, &size, NULL) == ERR_NOT_FOUND)
+		(void)!storage_remove(c->r->o.storage, d, NULL);
+	storage_release_exclusive(c->r->o.storage, d, 1);
+}
+
 /* Verifies and commits what was received. True when the blob is stored, linked
  * and answered; `id` is the upload's row, NULL when it has none. */
 static bool finish(struct upload_call *u, const struct digest *claimed, const char *id)
@@ -283,6 +296,7 @@ static bool finish(struct upload_call *u, const struct digest *claimed, const ch
 		rc = meta_write(c->r->o.meta, META_DURABLE, do_finish, &a, &err);
 	storage_release_shared(c->r->o.storage, claimed);
 	if (rc) {
+		discard_unrecorded(c, claimed);
 		oci_fail_system(c->req, &err, "storing the blob");
 		return false;
 	}
@@ -368,6 +382,20 @@ static void post_whole(struct call *c)
 
 /* What to hash with while the bytes come in, sha256 unless the client says
  * otherwise; DIGEST_NONE after having answered that there is no such one. */
+/* POST ?digest= without a body is the whole blob only when that is empty; else
+ * the client wants to send it later, and gets an upload as from registry:2. */
+static bool whole_blob_follows(struct call *c, struct slice text)
+{
+	struct digest claimed, empty;
+
+	if (c->req->body_length != 0)
+		return true;
+	if (digest_parse(text, &claimed) != DIGEST_VALID)
+		return false;
+	digest_of(claimed.alg, "", 0, &empty);
+	return digest_eq(&claimed, &empty);
+}
+
 static enum digest_alg wanted_algorithm(struct call *c)
 {
 	struct slice name;
@@ -391,7 +419,7 @@ void upload_start(struct call *c)
 
 	if (try_mount(c))
 		return;
-	if (http_query(c->req, "digest", 0, &digest) && digest.n) {
+	if (http_query(c->req, "digest", 0, &digest) && digest.n && whole_blob_follows(c, digest)) {
 		post_whole(c);
 		return;
 	}
