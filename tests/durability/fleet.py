@@ -23,7 +23,8 @@ class Wrong(AssertionError):
 
 
 class Manifest:
-    """A manifest of one repository: `there` is True, False, or None where nobody can know."""
+    """A manifest of one repository: `there` is True, False, or None where nobody can know,
+    as after a request without an answer, and as soon as the collector may take it."""
 
     def __init__(self, data, there=None, subject=None):
         self.data = data
@@ -52,6 +53,16 @@ class Repository:
         return any(values == {digest} for values in self.tags.values()) or \
             any(digest in m.children and self.must(m.digest, seen) for m in self.manifests.values()) or \
             (manifest.subject is not None and self.must(manifest.subject, seen))
+
+    def settle(self):
+        """What nothing keeps may be collected from now on, even when something speaks of it again later."""
+        loose = [m for m in self.manifests.values() if m.there and not self.must(m.digest)]
+        for manifest in loose:
+            manifest.there = None
+
+    def known(self):
+        """What is there, or may be."""
+        return [m for m in self.manifests.values() if m.there is not False]
 
     def deleted(self, digest):
         """The manifest was deleted, and its tags with it."""
@@ -148,7 +159,7 @@ class Pusher:
 
     def push_index(self, repository):
         """An index of manifests that are there already."""
-        there = [m for m in repository.manifests.values() if m.there and m.blobs]
+        there = [m for m in repository.known() if m.blobs]
         if not there:
             return
         self.asked = time.monotonic()
@@ -159,7 +170,7 @@ class Pusher:
 
     def push_referrer(self, repository):
         """An artifact that speaks of a manifest."""
-        subjects = [m for m in repository.manifests.values() if m.there]
+        subjects = repository.known()
         if not subjects:
             return
         subject = self.random.choice(subjects)
@@ -171,7 +182,7 @@ class Pusher:
 
     def retag(self, repository):
         """Another tag for a manifest that is there."""
-        there = [m for m in repository.manifests.values() if m.there]
+        there = repository.known()
         if there:
             manifest = self.random.choice(there)
             self.asked = time.monotonic()
@@ -195,8 +206,8 @@ class Pusher:
 
     def delete_manifest(self, repository):
         """Deletes a manifest by its digest, unless an index would be left without it."""
-        listed = {d for m in repository.manifests.values() if m.there is not False for d in m.children}
-        known = [m for m in repository.manifests.values() if m.there and m.digest not in listed]
+        listed = {d for m in repository.known() for d in m.children}
+        known = [m for m in repository.known() if m.digest not in listed]
         if not known:
             return
         digest = self.random.choice(known).digest
@@ -224,7 +235,8 @@ class Pusher:
                 self.check_tag(repository, tag, good)
             for manifest in list(repository.manifests.values()):
                 self.check_manifest(repository, manifest, good)
-            repository.manifests = {d: m for d, m in repository.manifests.items() if m.there}
+            repository.manifests = {d: m for d, m in repository.manifests.items() if m.there is not False}
+            repository.settle()
 
     def check_tag(self, repository, tag, good=None):
         """The tag is what it must or may be, and what it names is whole."""
@@ -276,7 +288,11 @@ class Pusher:
         deeds = (self.push_image, self.push_index, self.push_referrer, self.retag, self.delete_tag,
                  self.delete_manifest, self.pull)
         deed = self.random.choices(deeds, (40, 8, 8, 12, 10, 12, 10))[0]
-        deed(self.random.choice(self.repositories))
+        repository = self.random.choice(self.repositories)
+        try:
+            deed(repository)
+        finally:
+            repository.settle()
 
     def run(self, port, stop, checked):
         """Checks everything, waits for the others at the barrier `checked`, and works until the
