@@ -138,19 +138,25 @@ static struct digest *digests_of(struct run *r, const struct meta_gc_links *link
 	return d;
 }
 
-/* Unlinks what was freed. Bytes that cannot be removed stay noted for the next run. */
-static enum err_code unlink_freed(struct run *r, struct meta_gc_links *links, struct err *err)
+/* Unlinks what was freed. Bytes that cannot be removed stay noted for the next
+ * run, and do not keep it from the others. */
+static void unlink_freed(struct run *r, struct meta_gc_links *links)
 {
 	for (size_t i = 0; i < links->n; i++) {
+		struct meta_gc_link *l = &links->v[i];
+		struct err err = {0};
+		char text[DIGEST_TEXT];
 		enum err_code rc;
 
-		if (!links->v[i].freed)
+		if (!l->freed)
 			continue;
-		rc = storage_remove(r->storage, &links->v[i].digest, err);
-		if (rc && rc != ERR_NOT_FOUND)
-			return rc;
+		rc = storage_remove(r->storage, &l->digest, &err);
+		if (rc == ERR_OK || rc == ERR_NOT_FOUND)
+			continue;
+		l->freed = false;
+		LOG_ERROR("a useless blob cannot be removed, the next collection tries again",
+		    LOG_STR("digest", digest_format(&l->digest, text)), LOG_STR("error", err.msg));
 	}
-	return ERR_OK;
 }
 
 static enum err_code forget_files(struct run *r, struct links_args *a, const struct digest *digests, struct err *err)
@@ -163,22 +169,25 @@ static enum err_code forget_files(struct run *r, struct links_args *a, const str
 /* What a crash, or a medium that failed, left to be unlinked. */
 static enum err_code left_over_files(struct run *r, struct err *err)
 {
+	int64_t after = 0;
+
 	while (!r->ended) {
 		struct links_args a = {0};
 		const struct digest *digests;
 		enum err_code rc;
 
 		batch_begin(r);
-		rc = meta_gc_files_due(r->meta, BATCH, &r->arena, &a.links, err);
+		rc = meta_gc_files_due(r->meta, after, BATCH, &r->arena, &a.links, err);
 		if (rc || a.links.n == 0)
 			return rc;
+		after = a.links.v[a.links.n - 1].blob_id;
 		digests = digests_of(r, &a.links);
 		if (!digests)
 			return err_set(err, ERR_NO_MEMORY, "out of memory");
 		storage_hold_exclusive(r->storage, digests, a.links.n);
 		rc = meta_write(r->meta, META_RELAXED, do_recheck, &a, err);
 		if (rc == ERR_OK)
-			rc = unlink_freed(r, &a.links, err);
+			unlink_freed(r, &a.links);
 		storage_release_exclusive(r->storage, digests, a.links.n);
 		if (rc == ERR_OK)
 			rc = forget_files(r, &a, digests, err);
@@ -224,15 +233,24 @@ static enum err_code review_batch(struct run *r, struct links_args *a, const str
 	storage_hold_exclusive(r->storage, digests, a->links.n);
 	rc = meta_write(r->meta, META_DURABLE, do_review_links, a, err);
 	if (rc == ERR_OK)
-		rc = unlink_freed(r, &a->links, err);
+		unlink_freed(r, &a->links);
 	storage_release_exclusive(r->storage, digests, a->links.n);
-	if (rc == ERR_CONFLICT && a->dry_run)
-		rc = ERR_OK;
-	else if (rc == ERR_OK)
+	if (rc == ERR_OK)
 		rc = forget_files(r, a, digests, err);
 	if (rc == ERR_OK)
 		count_links(r, &a->links);
 	return rc;
+}
+
+/* Nothing is removed, so nobody has to wait for a digest. */
+static enum err_code review_dry(struct run *r, struct links_args *a, struct err *err)
+{
+	enum err_code rc = meta_write(r->meta, META_RELAXED, do_review_links, a, err);
+
+	if (rc != ERR_CONFLICT)
+		return rc;
+	count_links(r, &a->links);
+	return ERR_OK;
 }
 
 static enum err_code collect_links(struct run *r, struct err *err)
@@ -248,6 +266,11 @@ static enum err_code collect_links(struct run *r, struct err *err)
 		rc = meta_gc_links_due(r->meta, a.before, limit, &r->arena, &a.links, err);
 		if (rc || a.links.n == 0)
 			return rc;
+		if (a.dry_run) {
+			rc = review_dry(r, &a, err);
+			batch_end(r, a.links.n);
+			return rc;
+		}
 		digests = digests_of(r, &a.links);
 		if (!digests)
 			return err_set(err, ERR_NO_MEMORY, "out of memory");
@@ -255,8 +278,6 @@ static enum err_code collect_links(struct run *r, struct err *err)
 		if (rc)
 			return rc;
 		batch_end(r, a.links.n);
-		if (a.dry_run)
-			return ERR_OK;
 	}
 	return ERR_OK;
 }

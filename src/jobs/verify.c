@@ -32,6 +32,7 @@ struct run {
 	char *buffer;
 	int64_t pace_began;
 	uint64_t pace_bytes;
+	bool hurry; /* pushes wait for a digest that is held */
 	bool ended;
 	/* Files that no blob accounts for; manifests may. */
 	struct digest *strays;
@@ -98,6 +99,8 @@ static void keep_pace(struct run *r, size_t n)
 	if (!r->rules->rate)
 		return;
 	r->pace_bytes += n;
+	if (r->hurry)
+		return;
 	now = clock_mono();
 	due = r->pace_began + (int64_t)((double)r->pace_bytes / (double)r->rules->rate * CLOCK_S);
 	if (due - now > PACE_STEP)
@@ -168,11 +171,13 @@ static enum err_code check_blob(struct run *r, struct meta_walk_blob *b, struct 
 	if (f.problem == VERIFY_PROBLEM_COUNT)
 		return ERR_OK;
 	storage_hold_exclusive(r->storage, &b->digest, 1);
+	r->hurry = true;
 	rc = meta_blob_known(r->meta, &b->digest, &b->size, err);
 	if (rc == ERR_OK)
 		f.problem = look(r, b, r->rules->bytes, &f.size, &why);
 	if (rc == ERR_OK && r->rules->repair && (f.problem == VERIFY_CORRUPT || f.problem == VERIFY_SIZE))
 		f.repaired = storage_quarantine(r->storage, &b->digest, &why) == ERR_OK;
+	r->hurry = false;
 	storage_release_exclusive(r->storage, &b->digest, 1);
 	if (rc == ERR_NOT_FOUND)
 		return ERR_OK; /* it was collected meanwhile */

@@ -33,7 +33,7 @@ static enum err_code run_1(struct meta_tx *tx, enum query_id q, int64_t a, int64
 	return rc;
 }
 
-static enum err_code run_2(struct meta_tx *tx, enum query_id q, int64_t a, int64_t b, struct err *err)
+static enum err_code run_2(struct meta_tx *tx, enum query_id q, int64_t a, int64_t b, int64_t *changes, struct err *err)
 {
 	CLEANUP(stmt_end) struct stmt *s = NULL;
 	enum err_code rc = stmt_get(tx->conn, q, &s, err);
@@ -41,7 +41,10 @@ static enum err_code run_2(struct meta_tx *tx, enum query_id q, int64_t a, int64
 		return rc;
 	stmt_int(s, 1, a);
 	stmt_int(s, 2, b);
-	return stmt_done(s, err);
+	rc = stmt_done(s, err);
+	if (rc == ERR_OK && changes)
+		*changes = stmt_changes(s);
+	return rc;
 }
 
 enum err_code tx_gc_note_link(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err)
@@ -51,7 +54,7 @@ enum err_code tx_gc_note_link(struct meta_tx *tx, int64_t repo, int64_t blob, st
 
 enum err_code tx_gc_link_needed(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err)
 {
-	return run_2(tx, Q_GC_LINK_DELETE, repo, blob, err);
+	return run_2(tx, Q_GC_LINK_DELETE, repo, blob, NULL, err);
 }
 
 enum err_code tx_gc_blob_arrived(struct meta_tx *tx, int64_t blob, struct err *err)
@@ -84,9 +87,9 @@ enum err_code tx_gc_child_needed(struct meta_tx *tx, int64_t repo, const struct 
 enum err_code tx_gc_manifest_going(
     struct meta_tx *tx, int64_t repo, int64_t manifest, const struct digest *d, struct err *err)
 {
-	enum err_code rc = run_2(tx, Q_GC_NOTE_BLOBS_OF, tx->now, manifest, err);
+	enum err_code rc = run_2(tx, Q_GC_NOTE_BLOBS_OF, tx->now, manifest, NULL, err);
 	if (rc == ERR_OK)
-		rc = run_2(tx, Q_GC_NOTE_CHILDREN_OF, tx->now, manifest, err);
+		rc = run_2(tx, Q_GC_NOTE_CHILDREN_OF, tx->now, manifest, NULL, err);
 	if (rc)
 		return rc;
 	CLEANUP(stmt_end) struct stmt *s = NULL;
@@ -203,8 +206,10 @@ static enum err_code free_blob(struct meta_tx *tx, struct meta_gc_link *l, struc
 {
 	int64_t changes;
 	enum err_code rc = run_1(tx, Q_GC_BLOB_ABSENT, l->blob_id, &changes, err);
-	if (rc || changes == 0)
-		return rc; /* its bytes were not here in the first place */
+	if (rc)
+		return rc;
+	if (changes == 0) /* its bytes were not here in the first place */
+		return run_1(tx, Q_GC_BLOB_FORGET, l->blob_id, NULL, err);
 	rc = run_1(tx, Q_GC_FILE_ADD, l->blob_id, NULL, err);
 	if (rc)
 		return rc;
@@ -218,19 +223,20 @@ static enum err_code review_link(struct meta_tx *tx, int64_t before, struct meta
 {
 	int64_t since;
 	bool needed, linked;
+	int64_t links;
 	l->removed = l->freed = false;
 	enum err_code rc = link_noted_at(tx, l, &since, err);
 	if (rc || since == 0 || since >= before)
 		return rc;
-	rc = run_2(tx, Q_GC_LINK_DELETE, l->repo_id, l->blob_id, err);
+	rc = run_2(tx, Q_GC_LINK_DELETE, l->repo_id, l->blob_id, NULL, err);
 	if (rc == ERR_OK)
 		rc = blob_referenced(tx, l->repo_id, l->blob_id, &needed, err);
 	if (rc || needed)
 		return rc;
-	rc = run_2(tx, Q_LINK_DELETE, l->repo_id, l->blob_id, err);
+	rc = run_2(tx, Q_LINK_DELETE, l->repo_id, l->blob_id, &links, err);
 	if (rc)
 		return rc;
-	l->removed = true;
+	l->removed = links > 0;
 	rc = exists_1(tx, Q_GC_BLOB_LINKED, l->blob_id, &linked, err);
 	return rc || linked ? rc : free_blob(tx, l, err);
 }
@@ -245,17 +251,29 @@ enum err_code meta_tx_gc_review_links(
 	return rc;
 }
 
+enum err_code meta_tx_gc_keep_links(struct meta_tx *tx, struct slice repo, struct err *err)
+{
+	OBJ_CHECK(tx, META_TX_MAGIC);
+	CLEANUP(stmt_end) struct stmt *s = NULL;
+	enum err_code rc = stmt_get(tx->conn, Q_GC_LINKS_KEEP, &s, err);
+	if (rc)
+		return rc;
+	stmt_text(s, 1, repo);
+	return stmt_done(s, err);
+}
+
 /* ---- files ---------------------------------------------------------------------------- */
 
 enum err_code meta_gc_files_due(
-    struct meta *m, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err)
+    struct meta *m, int64_t after, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err)
 {
 	*out = (struct meta_gc_links){NULL, 0};
 	CLEANUP(read_end) struct reading r = READING;
 	enum err_code rc = read_begin(&r, m, Q_GC_FILES_DUE, err);
 	if (rc)
 		return rc;
-	stmt_int(r.stmt, 1, (int64_t)limit);
+	stmt_int(r.stmt, 1, after);
+	stmt_int(r.stmt, 2, (int64_t)limit);
 	return read_links(&r, limit, a, out, err);
 }
 

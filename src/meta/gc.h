@@ -74,14 +74,19 @@ enum err_code meta_tx_gc_review_manifests(
     struct meta_tx *tx, int64_t before, struct meta_gc_manifest *v, size_t n, struct err *err) MUST_USE;
 
 /* Blobs whose record was taken back but whose bytes may still be there: after a
- * review, and after a crash in the middle of one. */
-enum err_code meta_gc_files_due(
-    struct meta *m, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err) MUST_USE;
+ * review, and after a crash in the middle of one. By blob_id, behind `after` (0:
+ * from the start). */
+enum err_code meta_gc_files_due(struct meta *m, int64_t after, size_t limit, struct arena *a,
+    struct meta_gc_links *out, struct err *err) MUST_USE;
 /* Sets `freed` of those that are still to be removed: the blob may have been
  * pushed again. Call it while holding the digests. */
 enum err_code meta_tx_gc_recheck_files(struct meta_tx *tx, struct meta_gc_link *v, size_t n, struct err *err) MUST_USE;
 /* The bytes of those with `freed` set are gone. */
 enum err_code meta_tx_gc_removed(struct meta_tx *tx, const struct meta_gc_link *v, size_t n, struct err *err) MUST_USE;
+
+/* The repository keeps all blobs it may read, needed or not, until somebody pushes
+ * or deletes them again. */
+enum err_code meta_tx_gc_keep_links(struct meta_tx *tx, struct slice repo, struct err *err) MUST_USE;
 
 /* Somebody was told that it is there and may count on it: renews its grace
  * period, if it is a candidate. */

@@ -107,6 +107,8 @@ static const struct query queries[Q_COUNT] = {
         " ON CONFLICT (repo_id, blob_id) DO UPDATE SET since = excluded.since",
         {NULL}},
     [Q_GC_LINK_DELETE] = {"GC_LINK_DELETE", "DELETE FROM gc_link WHERE repo_id = $1 AND blob_id = $2", {NULL}},
+    [Q_GC_LINKS_KEEP] = {"GC_LINKS_KEEP",
+        "DELETE FROM gc_link WHERE repo_id = (SELECT id FROM repository WHERE name = $1)", {NULL}},
     [Q_GC_LINK_SINCE] = {"GC_LINK_SINCE", "SELECT since FROM gc_link WHERE repo_id = $1 AND blob_id = $2", {NULL}},
     [Q_GC_LINK_LOOK] = {"GC_LINK_LOOK",
         "SELECT 1 FROM repository r CROSS JOIN blob b CROSS JOIN gc_link g"
@@ -122,20 +124,20 @@ static const struct query queries[Q_COUNT] = {
         {NULL}},
     [Q_GC_BLOB_REFERENCED] = {"GC_BLOB_REFERENCED",
         "SELECT 1 FROM manifest_blob WHERE blob_id = $1 AND repo_id = $2 LIMIT 1", {NULL}},
-    [Q_GC_BLOB_LINKED] = {"GC_BLOB_LINKED", "SELECT 1 FROM repo_blob WHERE blob_id = $1 LIMIT 1",
-        {NULL}},
+    [Q_GC_BLOB_LINKED] = {"GC_BLOB_LINKED", "SELECT 1 FROM repo_blob WHERE blob_id = $1 LIMIT 1", {NULL}},
     [Q_GC_BLOB_ABSENT] = {"GC_BLOB_ABSENT", "UPDATE blob SET size = NULL WHERE id = $1 AND size IS NOT NULL", {NULL}},
     [Q_GC_BLOB_FORGET] = {"GC_BLOB_FORGET",
         "DELETE FROM blob WHERE id = $1 AND size IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM manifest_blob WHERE blob_id = $1)"
-        " AND NOT EXISTS (SELECT 1 FROM repo_blob WHERE blob_id = $1)",
+        " AND NOT EXISTS (SELECT 1 FROM repo_blob WHERE blob_id = $1)"
+        " AND NOT EXISTS (SELECT 1 FROM gc_file WHERE blob_id = $1)",
         {NULL}},
     [Q_GC_FILE_ADD] = {"GC_FILE_ADD", "INSERT INTO gc_file (blob_id) VALUES ($1) ON CONFLICT DO NOTHING", {NULL}},
     [Q_GC_FILE_GET] = {"GC_FILE_GET", "SELECT 1 FROM gc_file WHERE blob_id = $1", {NULL}},
     [Q_GC_FILE_DELETE] = {"GC_FILE_DELETE", "DELETE FROM gc_file WHERE blob_id = $1", {NULL}},
     [Q_GC_FILES_DUE] = {"GC_FILES_DUE",
         "SELECT 0, f.blob_id, b.digest, 0 FROM gc_file f CROSS JOIN blob b"
-        " WHERE b.id = f.blob_id ORDER BY f.blob_id LIMIT $1",
+        " WHERE f.blob_id > $1 AND b.id = f.blob_id ORDER BY f.blob_id LIMIT $2",
         {NULL}},
     [Q_GC_MANIFEST_NOTE] = {"GC_MANIFEST_NOTE",
         "INSERT INTO gc_manifest (manifest_id, reason, since) VALUES ($1, $2, $3)"
@@ -175,6 +177,9 @@ static const struct query queries[Q_COUNT] = {
         "INSERT INTO gc_manifest (manifest_id, reason, since)"
         " SELECT m.id, 1, CAST($1 AS INTEGER) FROM manifest_child c CROSS JOIN manifest m"
         " WHERE c.manifest_id = $2 AND m.repo_id = c.repo_id AND m.digest = c.digest"
+        " AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest_id = m.id)"
+        " AND NOT EXISTS (SELECT 1 FROM manifest_child o"
+        " WHERE o.repo_id = c.repo_id AND o.digest = c.digest AND o.manifest_id <> c.manifest_id)"
         " ON CONFLICT (manifest_id) DO UPDATE SET since = excluded.since",
         {NULL}},
     [Q_GC_NOTE_REFERRERS_OF] = {"GC_NOTE_REFERRERS_OF",
