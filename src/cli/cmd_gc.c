@@ -131,7 +131,11 @@ static enum err_code run_here(const struct config *cfg, struct gc_call *g, struc
 	rc = offline_open(cfg, &o, err);
 	if (rc)
 		return rc;
-	rc = gc_run(o.meta, o.storage, &rules, &control, &g->report, err);
+	/* A directory of registry:2 that was taken over halfway has layers whose
+	 * manifests have not come yet. */
+	rc = serve_adopt(cfg, o.storage, o.meta, err);
+	if (rc == ERR_OK)
+		rc = gc_run(o.meta, o.storage, &rules, &control, &g->report, err);
 	offline_close(&o);
 	return rc;
 }

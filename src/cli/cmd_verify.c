@@ -8,6 +8,7 @@
 #include "cli/control.h"
 #include "cli/offline.h"
 #include "cli/verify_json.h"
+#include "transfer/adopt.h"
 
 #include <getopt.h>
 
@@ -84,6 +85,21 @@ static void on_found(const struct verify_finding *f, void *arg)
 	json_decref(line);
 }
 
+/* Before a directory of registry:2 was taken over nothing speaks of its blobs. */
+static enum err_code need_adopted(const struct config *cfg, const struct offline *o, struct err *err)
+{
+	struct adopt_options a = {
+	    .root = cfg->storage.filesystem.rootdirectory, .meta = o->meta, .storage = o->storage};
+	bool needed;
+	enum err_code rc = adopt_needed(&a, &needed, err);
+
+	if (rc || !needed)
+		return rc;
+	return err_set(err, ERR_CONFLICT,
+	    "%s was written by registry:2 and was not taken over yet: run `berth import` first, or start the registry",
+	    a.root);
+}
+
 static enum err_code run_here(const struct config *cfg, struct verify_call *v, struct err *err)
 {
 	struct verify_control control = {.progress = on_progress, .found = on_found, .arg = v};
@@ -93,7 +109,9 @@ static enum err_code run_here(const struct config *cfg, struct verify_call *v, s
 
 	if (rc)
 		return rc;
-	rc = verify_run(o.meta, o.storage, &v->rules, &control, &report, err);
+	rc = need_adopted(cfg, &o, err);
+	if (rc == ERR_OK)
+		rc = verify_run(o.meta, o.storage, &v->rules, &control, &report, err);
 	offline_close(&o);
 	if (rc == ERR_OK)
 		on_progress(&report, v);

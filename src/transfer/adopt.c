@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/fsys.h"
+#include "meta/gc.h"
 #include "meta/walk.h"
 #include "registry/manifest.h"
 #include "registry/reference.h"
@@ -33,24 +34,44 @@ struct adopt {
 	const char *repo; /* at work */
 	/* A batch of links. */
 	struct meta_blob blobs[BATCH];
+	bool mismatch[BATCH]; /* known with another size */
 	size_t nblobs;
+	bool left_out; /* a manifest of this repository */
 	/* Indexes of the repository, for after its images. */
 	struct digest *indexes;
 	size_t nindexes, cap_indexes;
 };
 
+/* File names of a tree can be anything, and end on a terminal. */
+static void printable(char *text)
+{
+	for (char *c = text; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+}
+
 static void problem(struct adopt *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void problem(struct adopt *a, const char *fmt, ...)
 {
-	char text[1024];
+	char text[1024], repo[REFERENCE_NAME_MAX + 1];
 	va_list ap;
 
 	a->report->problems++;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	snprintf(repo, sizeof(repo), "%s", a->repo);
+	printable(text);
+	printable(repo);
 	if (a->control && a->control->problem)
-		a->control->problem(a->repo, text, a->control->arg);
+		a->control->problem(repo, text, a->control->arg);
+}
+
+/* Is it the tree that is broken, not the way to it? */
+static bool is_broken(enum err_code rc)
+{
+	return rc == ERR_NOT_FOUND || rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_TOO_LARGE;
 }
 
 /* ---- the repositories of a tree ---------------------------------------------------- */
@@ -114,18 +135,30 @@ static enum err_code do_links(struct meta_tx *tx, void *arg, struct err *err)
 	struct adopt *a = arg;
 	enum err_code rc = ERR_OK;
 
-	for (size_t i = 0; rc == ERR_OK && i < a->nblobs; i++)
+	for (size_t i = 0; rc == ERR_OK && i < a->nblobs; i++) {
 		rc = meta_tx_blob_link(tx, slice_cstr(a->repo), &a->blobs[i], err);
+		a->mismatch[i] = rc == ERR_MISMATCH;
+		if (a->mismatch[i])
+			rc = ERR_OK; /* nothing was written for it */
+	}
 	return rc;
 }
 
 static enum err_code flush_links(struct adopt *a, struct err *err)
 {
 	enum err_code rc = ERR_OK;
+	char text[DIGEST_TEXT];
 
 	if (a->nblobs)
 		rc = meta_write(a->o->meta, META_RELAXED, do_links, a, err);
-	a->report->links += a->nblobs;
+	for (size_t i = 0; rc == ERR_OK && i < a->nblobs; i++) {
+		if (a->mismatch[i])
+			problem(a,
+			    "the blob %s has %llu bytes now, it had others when it was taken over: it is damaged",
+			    digest_format(&a->blobs[i].digest, text), (unsigned long long)a->blobs[i].size);
+		else
+			a->report->links++;
+	}
 	a->nblobs = 0;
 	return rc;
 }
@@ -137,8 +170,9 @@ static enum err_code add_link(struct adopt *a, const struct digest *d, const cha
 	char text[DIGEST_TEXT];
 	enum err_code rc = storage_stat(a->o->storage, d, &b->size, err);
 
-	if (rc == ERR_NOT_FOUND) {
-		problem(a, "%s %s: the blob is missing", what, digest_format(d, text));
+	if (is_broken(rc)) {
+		problem(a, "%s %s: the blob is missing%s%s", what, digest_format(d, text),
+		    rc == ERR_NOT_FOUND ? "" : ": ", rc == ERR_NOT_FOUND ? "" : err->msg);
 		return ERR_OK;
 	}
 	if (rc)
@@ -154,6 +188,7 @@ struct links {
 	const char *dir, *what;
 	enum digest_alg alg;
 	enum err_code (*each)(struct adopt *a, const struct digest *d, const char *what, struct err *err);
+	enum err_code (*broken)(struct adopt *a, const struct digest *d, struct err *err); /* may be NULL */
 };
 
 static enum err_code visit_link(const char *hex, void *arg, struct err *err)
@@ -167,33 +202,35 @@ static enum err_code visit_link(const char *hex, void *arg, struct err *err)
 		problem(l->a, "%s: '%s' is no digest", l->what, hex);
 		return ERR_OK;
 	}
+
 	rc = layout_path(path, err, "%s/%s/link", l->dir, hex);
 	if (rc == ERR_OK)
 		rc = layout_read_link(path, &target, err);
-	if (rc == ERR_NOT_FOUND || rc == ERR_CORRUPT) {
-		problem(l->a, "%s: the link is broken: %s", l->what, err->msg);
-		return ERR_OK;
+	if (is_broken(rc)) {
+		problem(l->a, "%s %s:%s: the link is broken: %s", l->what, digest_alg_name(l->alg), hex, err->msg);
+		return l->broken ? l->broken(l->a, &name, err) : ERR_OK;
 	}
 	if (rc)
 		return rc;
 	if (!digest_eq(&name, &target)) {
 		problem(l->a, "%s %s:%s: the link leads to another digest and was left out", l->what,
 		    digest_alg_name(l->alg), hex);
-		return ERR_OK;
+		return l->broken ? l->broken(l->a, &name, err) : ERR_OK;
 	}
 	return l->each(l->a, &target, l->what, err);
 }
 
-static enum err_code each_link(struct adopt *a, const char *below, const char *what,
-    enum err_code (*each)(struct adopt *, const struct digest *, const char *, struct err *), struct err *err)
+static enum err_code each_link(struct adopt *a, const char *below, struct links l, struct err *err)
 {
 	static const enum digest_alg algs[] = {DIGEST_SHA256, DIGEST_SHA512};
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(algs); i++) {
 		char dir[LAYOUT_PATH];
-		struct links l = {.a = a, .dir = dir, .what = what, .alg = algs[i], .each = each};
 
+		l.a = a;
+		l.dir = dir;
+		l.alg = algs[i];
 		rc = layout_path(dir, err, "%s/" LAYOUT_REPOSITORIES "/%s/%s/%s", a->o->root, a->repo, below,
 		    digest_alg_name(algs[i]));
 		if (rc == ERR_OK)
@@ -203,6 +240,22 @@ static enum err_code each_link(struct adopt *a, const char *below, const char *w
 }
 
 /* ---- manifests ------------------------------------------------------------------------- */
+
+/* A manifest that is not taken over: its bytes stay as a blob of the repository,
+ * and the repository keeps all its layers (see do_repo_done), so that nothing that
+ * is needed to go back, or to heal it, is ever taken for garbage. */
+static enum err_code keep_bytes(struct adopt *a, const struct digest *d, struct err *err)
+{
+	struct meta_blob *b = &a->blobs[a->nblobs];
+	enum err_code rc = storage_stat(a->o->storage, d, &b->size, err);
+
+	a->left_out = true;
+	if (rc)
+		return is_broken(rc) ? ERR_OK : rc;
+	b->digest = *d;
+	a->nblobs++;
+	return flush_links(a, err);
+}
 
 static enum err_code read_manifest(
     struct adopt *a, const struct digest *d, struct slice *payload, const char **broken, struct err *err)
@@ -214,8 +267,8 @@ static enum err_code read_manifest(
 	enum err_code rc = storage_open(a->o->storage, d, &blob, err);
 
 	*broken = NULL;
-	if (rc == ERR_NOT_FOUND) {
-		*broken = "its bytes are missing";
+	if (is_broken(rc)) {
+		*broken = rc == ERR_NOT_FOUND ? "its bytes are missing" : "it is no file";
 		return ERR_OK;
 	}
 	if (rc)
@@ -227,6 +280,10 @@ static enum err_code read_manifest(
 	else
 		rc = storage_read(&blob, 0, p, blob.size, &got, err);
 	storage_close(&blob);
+	if (rc == ERR_IO) {
+		*broken = "its bytes cannot be read";
+		return ERR_OK;
+	}
 	if (rc || *broken)
 		return rc;
 	*payload = slice_of(p, got);
@@ -328,14 +385,14 @@ static enum err_code take_manifest(struct adopt *a, const struct digest *d, bool
 		return rc;
 	if (broken) {
 		problem(a, "manifest %s: %s", text, broken);
-		return ERR_OK;
+		return keep_bytes(a, d, err);
 	}
 	rc = manifest_parse(payload, SLICE_NONE, &a->arena, &m, err);
 	if (rc == ERR_NO_MEMORY)
 		return rc;
 	if (rc) {
 		problem(a, "manifest %s was left out: %s", text, err->msg);
-		return ERR_OK;
+		return keep_bytes(a, d, err);
 	}
 	if (m.kind == MANIFEST_INDEX && !index_too) {
 		remember_index(a, d);
@@ -379,7 +436,7 @@ static enum err_code take_tag(const char *name, void *arg, struct err *err)
 	    path, err, "%s/" LAYOUT_REPOSITORIES "/%s/_manifests/tags/%s/current/link", a->o->root, a->repo, name);
 	if (rc == ERR_OK)
 		rc = layout_read_link(path, &t.digest, err);
-	if (rc == ERR_NOT_FOUND || rc == ERR_CORRUPT) {
+	if (is_broken(rc)) {
 		problem(a, "tag %s: the link is broken: %s", name, err->msg);
 		return ERR_OK;
 	}
@@ -412,9 +469,13 @@ static struct slice repo_state(const struct adopt *a, char out[512])
 
 static enum err_code do_repo_done(struct meta_tx *tx, void *arg, struct err *err)
 {
+	const struct adopt *a = arg;
 	char name[512];
+	enum err_code rc = ERR_OK;
 
-	return meta_tx_state_set(tx, repo_state(arg, name), SLICE("1"), err);
+	if (a->left_out)
+		rc = meta_tx_gc_keep_links(tx, slice_cstr(a->repo), err);
+	return rc ? rc : meta_tx_state_set(tx, repo_state(a, name), SLICE("1"), err);
 }
 
 static enum err_code is_done(struct adopt *a, bool *done, struct err *err)
@@ -450,11 +511,13 @@ static enum err_code take_repo(struct adopt *a, struct err *err)
 	if (rc || done)
 		return rc;
 	a->nindexes = 0;
-	rc = each_link(a, "_layers", "layer", add_link, err);
+	a->left_out = false;
+	rc = each_link(a, "_layers", (struct links){.what = "layer", .each = add_link}, err);
 	if (rc == ERR_OK)
 		rc = flush_links(a, err);
 	if (rc == ERR_OK)
-		rc = each_link(a, "_manifests/revisions", "manifest", take_revision, err);
+		rc = each_link(a, "_manifests/revisions",
+		    (struct links){.what = "manifest", .each = take_revision, .broken = keep_bytes}, err);
 	for (size_t i = 0; rc == ERR_OK && i < a->nindexes; i++)
 		rc = take_manifest(a, &a->indexes[i], true, err);
 	if (rc == ERR_OK)
