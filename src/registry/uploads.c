@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BODY_CHUNK ((size_t)128 * 1024)
+#define BODY_CHUNK ((size_t)512 * 1024)
 /* How long a request waits for the one before it on the same upload, which may
  * still hang on a connection that is gone. */
 #define BUSY_WAIT (5 * CLOCK_S)
@@ -151,6 +151,23 @@ static bool check_content_range(struct upload_call *u)
 	return true;
 }
 
+/* The next bytes of the body, as many as there is room for: large writes cost
+ * less than many small ones. Less than `room` is the end of the body, or, with
+ * an error, what arrived before it. */
+static enum err_code fill(struct http_req *req, char *p, size_t room, size_t *n, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+	size_t got = 1;
+
+	*n = 0;
+	while (rc == ERR_OK && got && *n < room) {
+		rc = http_body_read(req, p + *n, room - *n, &got, err);
+		if (rc == ERR_OK)
+			*n += got;
+	}
+	return rc;
+}
+
 /* The body goes socket -> buffer -> file and hash. False after having answered;
  * what arrived stays in the upload. */
 static bool receive(struct upload_call *u, enum digest_alg alg)
@@ -171,10 +188,17 @@ static bool receive(struct upload_call *u, enum digest_alg alg)
 		return false;
 	}
 	do {
-		rc = http_body_read(req, p, room, &got, &err);
-		if (rc == ERR_OK && got)
-			rc = session_append(u->session, u->bytes, alg, p, got, &err);
-	} while (rc == ERR_OK && got);
+		rc = fill(req, p, room, &got, &err);
+		if (got) {
+			struct err write_err = {0};
+			enum err_code write_rc = session_append(u->session, u->bytes, alg, p, got, &write_err);
+
+			if (write_rc) {
+				rc = write_rc;
+				err = write_err;
+			}
+		}
+	} while (rc == ERR_OK && got == room);
 	if (rc) {
 		fail_body(u, &err);
 		return false;
