@@ -11,8 +11,7 @@
 /* The columns MANIFEST_STAT_COLUMNS and MANIFEST_READ_COLUMNS of queries.c. */
 enum { COL_DIGEST, COL_MEDIA_TYPE, COL_PUSHED_AT, COL_SIZE, COL_PAYLOAD };
 
-enum err_code row_to_manifest(
-    struct stmt *s, bool payload, struct arena *a, struct meta_manifest *out, struct err *err)
+enum err_code row_to_manifest(struct stmt *s, bool payload, struct arena *a, struct meta_manifest *out, struct err *err)
 {
 	enum err_code rc = col_digest(s, COL_DIGEST, &out->digest, err);
 	if (rc == ERR_OK)
