@@ -45,6 +45,22 @@ static const struct command_option verify_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct command_option backup_options[] = {
+    {"-k, --keep", "N", "Removes the oldest backups, so that N are left."},
+    {"-q, --quiet", NULL, "Prints nothing but what is wrong."},
+    {NULL, NULL, NULL},
+};
+
+static const struct command_option restore_options[] = {
+    {"-l, --list", NULL, "Lists the backups and restores none."},
+    {"-r, --replace", NULL,
+        "Replaces the registry that is there; its database is kept under another name, and its blobs stay."},
+    {"-n, --no-verify", NULL, "Does not compare metadata and blobs at the end."},
+    {"-b, --blobs", NULL, "Reads and hashes every blob at the end."},
+    {"-q, --quiet", NULL, "Prints nothing but what is wrong."},
+    {NULL, NULL, NULL},
+};
+
 static const struct command_option garbage_collect_options[] = {
     {"-d, --dry-run", NULL, "Shows what would be removed and changes nothing."},
     {"-m, --delete-untagged", NULL, "Removes manifests without a tag too."},
@@ -94,6 +110,28 @@ const struct command commands[] = {
             "what is damaged with the images that need it. Exit status 1 when there is damage. Pushing an image again "
             "heals its blobs.",
         .options = verify_options},
+    {.name = "backup",
+        .run = cmd_backup,
+        .operands = "[OPTION]... DIRECTORY [CONFIG]",
+        .files = true,
+        .summary = "Back the registry up while it serves",
+        .text =
+            "Makes a backup below DIRECTORY, named by the time, as in 20261121T033000Z: the metadata of one moment and "
+            "all blobs that it names. Pushes and pulls go on meanwhile. What a backup has in common with the one before, "
+            "or with the registry on the same file system, is shared as hard links, so that it costs only what is "
+            "new. A running registry makes the backup itself and must be allowed to write to DIRECTORY; without one "
+            "the command works on its directory.",
+        .options = backup_options},
+    {.name = "restore",
+        .run = cmd_restore,
+        .operands = "[OPTION]... DIRECTORY [NAME] [CONFIG]",
+        .files = true,
+        .summary = "Bring a backup back",
+        .text =
+            "Puts the backup NAME, else the newest of those in DIRECTORY, into an empty storage.filesystem.rootdirectory "
+            "and verifies that everything is there. No berth may be serving it. Exit status 1 when something in the "
+            "backup was damaged; all else is restored then.",
+        .options = restore_options},
     {.name = "import",
         .run = cmd_import,
         .operands = "[CONFIG]",

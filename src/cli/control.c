@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control.c - the server's side of the control socket; see control.h. */
 #include "cli/control.h"
+#include "cli/backup_json.h"
 #include "cli/serve.h"
 #include "cli/verify_json.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -135,12 +137,78 @@ static void run_verify(struct control *c, struct http_req *req, const json_t *pa
 	http_stream_end(req);
 }
 
+/* ---- backup -------------------------------------------------------------------- */
+
+static bool on_backup_progress(const struct backup_report *r, void *arg)
+{
+	struct answer *a = arg;
+
+	if (clock_mono() - a->told >= TELL_INTERVAL) {
+		a->told = clock_mono();
+		tell(a->req, backup_report_json(r));
+		http_stream_flush(a->req);
+	}
+	return http_stream_ok(a->req);
+}
+
+static void on_backup_problem(const struct digest *d, const char *what, void *arg)
+{
+	struct answer *a = arg;
+	char text[DIGEST_TEXT];
+
+	tell(a->req, json_pack("{s:s,s:s}", "problem", digest_format(d, text), "what", what));
+	http_stream_flush(a->req);
+}
+
+static void log_backup(const struct backup_options *o, enum err_code rc, const struct backup_report *r, struct err *err)
+{
+	if (rc)
+		LOG_ERROR("backup failed", LOG_STR("directory", o->dest), LOG_STR("error", err->msg));
+	else
+		LOG_INFO("backup made", LOG_STR("directory", o->dest), LOG_STR("name", r->name),
+		    LOG_INT("blobs", r->blobs), LOG_INT("bytes", r->bytes), LOG_INT("bytes_copied", r->copied),
+		    LOG_INT("missing", r->missing), LOG_INT("pruned", r->pruned));
+}
+
+static void run_backup(struct control *c, struct http_req *req, const json_t *parameters)
+{
+	struct answer a = {.req = req};
+	struct backup_control control = {.progress = on_backup_progress, .problem = on_backup_problem, .arg = &a};
+	const char *dest = json_string_value(json_object_get(parameters, "dest"));
+	json_int_t keep = json_integer_value(json_object_get(parameters, "keep"));
+	struct backup_options o = {.root = c->cfg->storage.filesystem.rootdirectory,
+	    .dest = dest ? dest : "",
+	    .keep = keep > 0 && keep < UINT_MAX ? (unsigned)keep : 0,
+	    .meta = c->meta,
+	    .storage = c->storage};
+	struct backup_report report;
+	struct err err = {0};
+	enum err_code rc;
+	json_t *last;
+
+	http_header_set(req, "Content-Type", SLICE("application/x-ndjson"));
+	http_stream_begin(req, 200);
+	gc_pause(c->gc);
+	rc = backup_run(&o, &control, &report, &err);
+	gc_resume(c->gc);
+	log_backup(&o, rc, &report, &err);
+	if (rc) {
+		tell(req, json_pack("{s:s}", "error", err.msg));
+	} else {
+		last = backup_report_json(&report);
+		json_object_set_new(last, "done", json_true());
+		tell(req, last);
+	}
+	http_stream_end(req);
+}
+
 static const struct {
 	const char *path;
 	void (*run)(struct control *c, struct http_req *req, const json_t *parameters);
 } commands[] = {
     {"/v1/gc", run_gc},
     {"/v1/verify", run_verify},
+    {"/v1/backup", run_backup},
 };
 
 static void handle(struct http_req *req, void *ctx)

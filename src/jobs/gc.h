@@ -70,6 +70,10 @@ void gc_stop(struct gc **gc);
  * under way is through, and keeps others from beginning. */
 enum err_code gc_run_now(struct gc *gc, const struct gc_rules *rules, const struct gc_control *control,
     struct gc_report *out, struct err *err) MUST_USE;
+/* Until gc_resume, by the same thread, nothing is collected: no bytes go that
+ * the metadata names now. Waits until the run under way is through. */
+void gc_pause(struct gc *gc);
+void gc_resume(struct gc *gc);
 
 /* berth_gc_*; once a process. */
 void gc_metrics_register(void);

@@ -16,7 +16,7 @@ struct gc {
 	struct gc_options o;
 	pthread_t thread;
 	bool threaded;
-	pthread_mutex_t turn; /* held by the one run under way */
+	pthread_mutex_t turn; /* held by the one run under way, or who keeps runs from beginning */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	_Atomic bool quit;
@@ -110,4 +110,16 @@ enum err_code gc_run_now(struct gc *gc, const struct gc_rules *rules, const stru
 	rc = gc_run(gc->o.meta, gc->o.storage, rules, control, out, err);
 	mutex_unlock(&gc->turn);
 	return rc;
+}
+
+void gc_pause(struct gc *gc)
+{
+	OBJ_CHECK(gc, GC_MAGIC);
+	mutex_lock(&gc->turn);
+}
+
+void gc_resume(struct gc *gc)
+{
+	OBJ_CHECK(gc, GC_MAGIC);
+	mutex_unlock(&gc->turn);
 }

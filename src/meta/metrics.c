@@ -14,7 +14,8 @@ static struct meta *watched; /* guarded by watch_lock, which scrapes hold: it ca
 void metrics_watch(struct meta *m)
 {
 	mutex_lock(&watch_lock);
-	watched = m;
+	if (!watched) /* a second one, such as a copy for a backup, is not what the scraper asks about */
+		watched = m;
 	mutex_unlock(&watch_lock);
 }
 

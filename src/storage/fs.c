@@ -12,6 +12,7 @@
  *  4. What a crash leaves under uploads/ is invisible to readers and is removed
  *     by upload purging.
  */
+#include "storage/fs_copy.h"
 #include "storage/fs_path.h"
 #include "storage/storage.h"
 #include "base/clock.h"
@@ -458,6 +459,46 @@ static enum err_code fs_upload_list(
 	return rc;
 }
 
+/* ---- from and to files elsewhere -------------------------------------------- */
+
+static enum err_code fs_export(struct storage *s, const struct digest *d, uint64_t size, const char *path,
+    struct storage_copy *c, struct err *err)
+{
+	char from[FS_PATH];
+
+	return fs_copy(fs_path_blob(fs_of(s)->root, d, from), path, d, size, false, c, err);
+}
+
+/* By way of uploads/, where a crash leaves what purging removes. */
+static enum err_code fs_import(struct storage *s, const struct digest *d, uint64_t size, const char *path,
+    struct storage_copy *c, struct err *err)
+{
+	struct fs *fs = fs_of(s);
+	char id[UUID_TEXT], at[FS_PATH];
+	enum err_code rc;
+
+	uuid_random(id);
+	rc = fs_copy(path, fs_path_upload(fs->root, id, at), d, size, true, c, err);
+	if (rc)
+		return rc;
+	rc = make_prefix(fs, d, err);
+	if (rc == ERR_OK)
+		rc = place(fs, at, d, err);
+	/* A rename onto another name of the same file does nothing at all. */
+	fsys->unlink(at);
+	return rc;
+}
+
+static enum err_code fs_sync(struct storage *s, struct err *err)
+{
+	const char *root = fs_of(s)->root;
+	CLEANUP(close_fd) int fd = fsys->open(root, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0 || syncfs(fd) != 0)
+		return err_sys(err, errno, "cannot sync the file system of %s", root);
+	return ERR_OK;
+}
+
 /* ---- the store ------------------------------------------------------------ */
 
 static enum err_code fs_check(struct storage *s, struct err *err)
@@ -500,6 +541,9 @@ static const struct storage_ops fs_ops = {
     .sync_removals = fs_sync_removals,
     .quarantine = fs_quarantine,
     .list = fs_list_blobs,
+    .export = fs_export,
+    .import = fs_import,
+    .sync = fs_sync,
     .upload_create = fs_upload_create,
     .upload_open = fs_upload_open,
     .upload_write = fs_upload_write,

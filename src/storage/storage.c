@@ -100,6 +100,30 @@ enum err_code storage_list(
 	return timed(s, ACT_LIST, start, s->ops->list(s, each, arg, err));
 }
 
+enum err_code storage_export(struct storage *s, const struct digest *d, uint64_t size, const char *path,
+    struct storage_copy *c, struct err *err)
+{
+	int64_t start = clock_mono();
+
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	return timed(s, ACT_READER, start, s->ops->export(s, d, size, path, c, err));
+}
+
+enum err_code storage_import(struct storage *s, const struct digest *d, uint64_t size, const char *path,
+    struct storage_copy *c, struct err *err)
+{
+	int64_t start = clock_mono();
+
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	return timed(s, ACT_WRITER, start, s->ops->import(s, d, size, path, c, err));
+}
+
+enum err_code storage_sync(struct storage *s, struct err *err)
+{
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	return s->ops->sync(s, err);
+}
+
 enum err_code storage_upload_create(struct storage *s, const char *id, struct storage_upload **out, struct err *err)
 {
 	int64_t start = clock_mono();

@@ -40,6 +40,16 @@ struct storage_stats {
 	uint64_t bytes_free, bytes_total; /* of the medium; 0, 0 when unknown */
 };
 
+/* How a blob is to become a file elsewhere, or a file a blob. */
+struct storage_copy {
+	bool link_only; /* as a hard link or not at all: ERR_UNSUPPORTED */
+	/* So many more bytes were copied; false ends it with ERR_CLOSED. May be NULL. */
+	bool (*progress)(uint64_t n, void *arg);
+	void *arg;
+	/* Out: how it was done. Linked and cloned bytes were not read. */
+	enum storage_how { STORAGE_LINKED, STORAGE_CLONED, STORAGE_COPIED } how;
+};
+
 /* A driver: the same contract as the functions below of the same name. */
 struct storage_ops {
 	const char *name; /* "filesystem" */
@@ -52,6 +62,11 @@ struct storage_ops {
 	enum err_code (*quarantine)(struct storage *, const struct digest *, struct err *);
 	enum err_code (*list)(
 	    struct storage *, bool (*each)(const struct digest *, uint64_t size, void *), void *, struct err *);
+	enum err_code (*export)(
+	    struct storage *, const struct digest *, uint64_t size, const char *path, struct storage_copy *, struct err *);
+	enum err_code (*import)(
+	    struct storage *, const struct digest *, uint64_t size, const char *path, struct storage_copy *, struct err *);
+	enum err_code (*sync)(struct storage *, struct err *);
 	enum err_code (*upload_create)(struct storage *, const char *id, struct storage_upload **, struct err *);
 	enum err_code (*upload_open)(struct storage *, const char *id, struct storage_upload **, struct err *);
 	enum err_code (*upload_write)(struct storage_upload *, const void *, size_t, struct err *);
@@ -108,6 +123,27 @@ enum err_code storage_quarantine(struct storage *s, const struct digest *d, stru
  * verification and import only: it walks everything. */
 enum err_code storage_list(struct storage *s, bool (*each)(const struct digest *, uint64_t size, void *arg), void *arg,
     struct err *err) MUST_USE;
+
+/* ---- whole blobs, from and to files elsewhere ------------------------------ */
+
+/*
+ * Makes the file `path`, which is not there yet, of a blob: a hard link where
+ * that is possible, else a reflink, else a copy. Nobody may write to the file
+ * afterwards. It is durable only after a sync of its file system. ERR_NOT_FOUND;
+ * ERR_MISMATCH when the size is not `size`, or the bytes were copied and are
+ * damaged; ERR_CORRUPT when they cannot be read; ERR_EXISTS. Nothing is left at `path` after a failure.
+ */
+enum err_code storage_export(struct storage *s, const struct digest *d, uint64_t size, const char *path,
+    struct storage_copy *c, struct err *err) MUST_USE;
+/*
+ * The way back, with the same failures: the file becomes the blob `d`, whole at
+ * any moment, in place of one that is there already. Durable only after
+ * storage_sync; a power cut before that leaves either the old state or the blob.
+ */
+enum err_code storage_import(struct storage *s, const struct digest *d, uint64_t size, const char *path,
+    struct storage_copy *c, struct err *err) MUST_USE;
+/* Makes all that was imported durable. */
+enum err_code storage_sync(struct storage *s, struct err *err) MUST_USE;
 
 /* ---- uploads ------------------------------------------------------------ */
 
