@@ -104,11 +104,8 @@ static uint64_t inode_of(int fd)
 
 static void record(uint32_t kind, uint64_t inode, uint64_t at, const void *p1, size_t n1, const char *p2)
 {
-	struct event e = {.kind = kind,
-	    .n1 = (uint32_t)n1,
-	    .n2 = p2 ? (uint32_t)strlen(p2) : 0,
-	    .inode = inode,
-	    .at = at};
+	struct event e = {
+	    .kind = kind, .n1 = (uint32_t)n1, .n2 = p2 ? (uint32_t)strlen(p2) : 0, .inode = inode, .at = at};
 	struct iovec v[] = {{&e, sizeof(e)}, {(void *)p1, n1}, {(void *)p2, e.n2}};
 
 	if (record_fd >= 0 && REAL(writev)(record_fd, v, 3) != (ssize_t)(sizeof(e) + n1 + e.n2))
@@ -149,10 +146,10 @@ static int shim_open(const char *path, int flags, mode_t mode)
 
 	if (!counts(path))
 		return REAL(open)(path, flags, mode);
-	if (fails(flags & O_CREAT ? C_CREATE | C_OPEN : C_OPEN, "open"))
+	there = access(path, F_OK) == 0;
+	if (fails(flags & O_CREAT && !there ? C_CREATE | C_OPEN : C_OPEN, there ? "open" : "create"))
 		return -1;
 	pthread_mutex_lock(&lock);
-	there = access(path, F_OK) == 0;
 	fd = REAL(open)(path, flags, mode);
 	if (fd >= 0 && fd < FDS) {
 		struct stat st;

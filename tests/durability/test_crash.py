@@ -86,7 +86,7 @@ class Crash:
         """One life of the registry."""
         if self.random.random() < 0.1:
             self.kill_while_starting()
-        offline = self.random.random() < 0.25
+        offline = self.kills > 0 and self.random.random() < 0.25
         if offline:
             self.look()
         self.server.start()
