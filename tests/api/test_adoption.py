@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Directories of registry:2: taken over in place, served, given back.
+
+The tree is written by docker-registry through real pushes. ADOPTION_FULL=1 makes
+it 200 repositories with 5,000 tags; without it there is a tenth of that.
+"""
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+import content
+import server
+import stock
+
+pytestmark = pytest.mark.skipif(not stock.program(), reason="docker-registry is not installed")
+
+FULL = os.environ.get("ADOPTION_FULL") == "1"
+REPOS, TAGS = (200, 25) if FULL else (20, 25)
+SAMPLE = 50 if FULL else 10
+DISTRIBUTION_TYPES = (content.DOCKER_MANIFEST, content.DOCKER_LIST, content.OCI_MANIFEST, content.OCI_INDEX)
+
+
+class Tree:
+    """What was pushed: blobs and manifests by repository and digest, tags."""
+
+    def __init__(self):
+        self.blobs = {}      # (repo, digest) -> bytes
+        self.manifests = {}  # (repo, digest) -> bytes
+        self.tags = {}       # (repo, tag) -> digest
+
+    def push_blob(self, wire, repo, data):
+        """Pushes a blob."""
+        digest = content.digest(data)
+        wire.push_blob(repo, digest, data)
+        self.blobs[repo, digest] = data
+
+    def push_manifest(self, wire, repo, data, tag=None):
+        """Pushes a manifest by tag or digest: its bytes."""
+        digest = content.digest(data)
+        wire.expect(201, "PUT", f"/v2/{repo}/manifests/{tag or digest}", data,
+                    Content_Type=json.loads(data)["mediaType"])
+        self.manifests[repo, digest] = data
+        if tag:
+            self.tags[repo, tag] = digest
+        return data
+
+    def push_image(self, wire, repo, tag=None, docker=False, system="amd64"):
+        """Pushes an image of two blobs; the layer is the same in many."""
+        config, layer = content.config_bytes(system), content.noise(3000, seed=random.randrange(20))
+        self.push_blob(wire, repo, config)
+        self.push_blob(wire, repo, layer)
+        return self.push_manifest(wire, repo, content.image(config, [layer], docker=docker), tag)
+
+    def fill(self, wire, number):
+        """One repository: images of both kinds, indexes of both kinds, moved tags, what has no tag."""
+        repo = f"team-{number % 7}/product/app-{number}" if number % 3 else f"app-{number}"
+        made = [self.push_image(wire, repo, "latest", docker=number % 2 == 0)]
+        for docker in (False, True):
+            children = [(self.push_image(wire, repo, docker=docker, system=arch), {"os": "linux", "architecture": arch})
+                        for arch in ("amd64", "arm64")]
+            made.append(self.push_manifest(wire, repo, content.index(children, docker=docker),
+                                           "multi-docker" if docker else "multi"))
+        self.push_image(wire, repo, "moved")
+        made.append(self.push_image(wire, repo, "moved"))
+        for i in range(TAGS - 4):
+            self.push_manifest(wire, repo, made[i % len(made)], f"{i // 5}.{i % 5}-build_{i}")
+
+    def check(self, port, every_blob=True):
+        """Every tag, every digest, every blob: byte for byte."""
+        wire = stock.Wire(port)
+        accept = ", ".join(DISTRIBUTION_TYPES)
+
+        def manifest(repo, reference, digest):
+            _, headers, body = wire.expect(200, "GET", f"/v2/{repo}/manifests/{reference}", Accept=accept)
+            data = self.manifests[repo, digest]
+            assert body == data and headers["Docker-Content-Digest"] == digest
+            assert headers["Content-Type"] == json.loads(data)["mediaType"]
+
+        def blob(key):
+            assert wire.expect(200, "GET", f"/v2/{key[0]}/blobs/{key[1]}")[2] == self.blobs[key]
+
+        def tags(repo):
+            listed = json.loads(wire.expect(200, "GET", f"/v2/{repo}/tags/list")[2])["tags"]
+            assert sorted(listed) == sorted(t for r, t in self.tags if r == repo)
+
+        wire.each(lambda t: manifest(t[0][0], t[0][1], t[1]), self.tags.items())
+        wire.each(lambda k: manifest(k[0], k[1], k[1]), self.manifests)
+        if every_blob:
+            wire.each(blob, self.blobs)
+        wire.each(tags, {repo for repo, _ in self.tags})
+        catalog = json.loads(wire.expect(200, "GET", "/v2/_catalog?n=1000")[2])["repositories"]
+        assert catalog == sorted({repo for repo, _ in self.tags})
+
+    def check_skopeo(self, host, folder, count):
+        """A sample as a client pulls it: all platforms, verified by the client."""
+        for repo, tag in random.sample(sorted(self.tags), count):
+            target = folder / "pulled"
+            subprocess.run(["skopeo", "copy", "--all", "--quiet", "--preserve-digests", "--src-tls-verify=false",
+                            f"docker://{host}/{repo}:{tag}", f"dir:{target}"], check=True, capture_output=True,
+                           timeout=60)
+            assert content.digest((target / "manifest.json").read_bytes()) == self.tags[repo, tag]
+            shutil.rmtree(target)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A directory that docker-registry has written, at rest, and what is in it. Copy it."""
+    folder = tmp_path_factory.mktemp("stock")
+    tree = Tree()
+    random.seed(7)
+    with stock.Stock(folder, folder / "root") as registry:
+        wire = stock.Wire(registry.port)
+        started = time.monotonic()
+        wire.each(lambda i: tree.fill(wire, i), range(REPOS))
+        print(f"{len(tree.tags)} tags, {len(tree.manifests)} manifests, {len(tree.blobs)} blobs in {REPOS} "
+              f"repositories pushed in {time.monotonic() - started:.1f} s")
+    return folder / "root", tree
+
+
+@pytest.fixture
+def root(written, tmp_path):
+    """A copy of the directory, where serve() looks for it."""
+    target = tmp_path / "server" / "root"
+    target.parent.mkdir()
+    shutil.copytree(written[0], target)
+    return target
+
+
+def config_for(root, folder, **more):
+    """A configuration file for commands on the directory."""
+    path = folder / "command.yml"
+    path.write_text(json.dumps(server.merge({"version": 0.1, "storage": {
+        "filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}}}, more)))
+    return path
+
+
+def snapshot(folder):
+    """Every file of the tree with its content's size and its times."""
+    return {str(p.relative_to(folder)): (p.stat().st_size, p.stat().st_mtime_ns)
+            for p in folder.rglob("*") if p.is_file()}
+
+
+def test_take_over_serve_and_give_back(written, root, serve, tmp_path):
+    tree = written[1]
+    before = snapshot(root / "docker")
+    started = time.monotonic()
+    running, _ = serve({"berth": {"gc": {"grace": "0s", "interval": "1s"}}})
+    print(f"taken over and serving after {time.monotonic() - started:.1f} s")
+    text = running.text()
+    found = re.search(r'taken over.*repositories=(\d+).*tags=(\d+).*manifests=(\d+)', text)
+    assert found and [int(g) for g in found.groups()] == [REPOS, len(tree.tags), len(tree.manifests)], text
+    assert re.search(r"taken over.*problems=0", text), text
+    started = time.monotonic()
+    tree.check(running.port)
+    print(f"all compared in {time.monotonic() - started:.1f} s")
+    tree.check_skopeo(running.host, tmp_path, SAMPLE)
+    time.sleep(2.5)  # a collection or two: nothing that was pushed is garbage
+    assert snapshot(root / "docker") == before, "the tree was changed"
+    # New things, and one less.
+    wire = stock.Wire(running.port)
+    tree = clone(tree)
+    tree.push_image(wire, "app-0", "new")
+    tree.push_image(wire, "brand/new", "v1")
+    digest = tree.tags["app-3", "moved"]
+    wire.expect(202, "DELETE", f"/v2/app-3/manifests/{digest}")
+    del tree.tags["app-3", "moved"], tree.manifests["app-3", digest]
+    for tag in [t for t, d in tree.tags.items() if d == digest and t[0] == "app-3"]:
+        del tree.tags[tag]
+    running.stop()
+    forget_blobs_of_the_deleted(tree)
+    done = server.run("export", running.config_path)
+    assert done.returncode == 0, done.stderr
+    assert "registry:2 can serve the directory" in done.stdout and "before" in done.stdout
+    with stock.Stock(tmp_path / "again", root) as registry:
+        tree.check(registry.port)
+        tree.check_skopeo(registry.host, tmp_path, SAMPLE // 5)
+
+
+def clone(tree):
+    """A tree of one's own."""
+    copy = Tree()
+    copy.blobs, copy.manifests, copy.tags = dict(tree.blobs), dict(tree.manifests), dict(tree.tags)
+    return copy
+
+
+def forget_blobs_of_the_deleted(tree):
+    """Blobs that no manifest of the repository speaks of may have been collected."""
+    needed = set()
+    for (repo, _), data in tree.manifests.items():
+        value = json.loads(data)
+        for one in value.get("layers", []) + [value.get("config", {})]:
+            needed.add((repo, one.get("digest")))
+    tree.blobs = {key: data for key, data in tree.blobs.items() if key in needed}
+
+
+def test_killed_in_the_middle_and_gone_on(written, root, tmp_path):
+    config = config_for(root, tmp_path)
+    total = REPOS
+    for _ in range(6):
+        process = subprocess.Popen([str(server.binary()), "import", str(config)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=server.environment())
+        try:
+            process.communicate(timeout=random.uniform(0.05, 0.5))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+    done = server.run("import", config)
+    assert done.returncode == 0 and f"took over {total} repositories" in done.stdout, done.stderr + done.stdout
+    assert "0 problems" in done.stdout
+    with server.Server(tmp_path / "server") as running:
+        written[1].check(running.port)
+
+
+def test_collection_of_a_half_taken_over_directory(written, root, tmp_path):
+    """Its layers are there, their manifests have not come: they are no garbage."""
+    config = config_for(root, tmp_path)
+    for delay in (0.15, 0.2, 0.3):
+        process = subprocess.Popen([str(server.binary()), "import", str(config)], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=server.environment())
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+    done = server.run("garbage-collect", config)
+    assert done.returncode == 0, done.stderr
+    with server.Server(tmp_path / "server") as running:
+        written[1].check(running.port)
+
+
+def test_verify_refuses_before_the_takeover(root, tmp_path):
+    """Nothing speaks of the blobs yet; --repair would remove them all."""
+    before = snapshot(root / "docker")
+    done = server.run("verify", "--repair", config_for(root, tmp_path))
+    assert done.returncode == 1 and "berth import" in done.stderr, done.stderr + done.stdout
+    assert snapshot(root / "docker") == before
+
+
+def test_verify_after_the_takeover(root, tmp_path):
+    config = config_for(root, tmp_path)
+    assert server.run("import", config).returncode == 0
+    before = snapshot(root / "docker")
+    done = server.run("verify", "--blobs", "--repair", config)
+    assert done.returncode == 0 and "0 damaged or missing, 0 useless files" in done.stdout, done.stdout
+    assert snapshot(root / "docker") == before
+
+
+def test_second_import_adds_what_came_since(written, root, tmp_path):
+    tree = clone(written[1])
+    config = config_for(root, tmp_path)
+    assert server.run("import", config).returncode == 0
+    with stock.Stock(tmp_path / "stock", root) as registry:
+        wire = stock.Wire(registry.port)
+        tree.push_image(wire, "app-0", "latest")
+        tree.push_image(wire, "since/then", "v1")
+    done = server.run("import", config)
+    assert done.returncode == 0 and f"{REPOS + 1} repositories" in done.stdout, done.stdout + done.stderr
+    with server.Server(tmp_path / "server") as running:
+        tree.check(running.port, every_blob=False)
+
+
+def link(root, digest):
+    """The directory of a digest's bytes."""
+    return root / "docker/registry/v2/blobs/sha256" / digest[7:9] / digest[7:]
+
+
+def test_what_is_broken_is_named_and_the_rest_served(written, root, serve, tmp_path):
+    tree = clone(written[1])
+    repos = root / "docker/registry/v2/repositories"
+    victim = tree.tags["app-0", "latest"]
+    index = tree.tags["app-3", "multi"]
+    layer = json.loads(tree.manifests["app-6", tree.tags["app-6", "latest"]])["config"]["digest"]
+    link(root, victim).joinpath("data").write_bytes(b"{}")                      # a damaged manifest
+    shutil.rmtree(link(root, layer))                                            # a missing blob
+    child = json.loads(tree.manifests["app-3", index])["manifests"][0]["digest"]
+    shutil.rmtree(repos / f"app-3/_manifests/revisions/sha256/{child[7:]}")     # a child that was deleted
+    (repos / "app-9/_manifests/tags/latest/current/link").write_text("")        # what power cuts leave
+    (repos / "app-12/_manifests/tags/moved/current/link").unlink()
+    (repos / "app-12/_layers/sha256/nonsense").mkdir()
+    (repos / "Bad.Name/_layers").mkdir(parents=True)
+    bad = os.fsencode(str(repos)) + b"/not-\xff\x1b[31mtext"
+    os.makedirs(bad + b"/_manifests")
+    running, client = serve({"log": {"formatter": "json"}})
+    lines = [json.loads(line) for line in running.text().splitlines() if line.startswith("{")]
+    told = [f"{x['repository']}: {x['what']}" for x in lines if "broken in the directory" in x["msg"]]
+    for expected in (f"app-0: manifest {victim}: its bytes are damaged", f"app-6: layer {layer}: the blob is missing",
+                     f"app-3: index {index}: the manifest {child} is missing", "app-9: tag latest: the link is broken",
+                     "app-12: tag moved: the link is broken", "app-12: layer: 'nonsense' is no digest",
+                     "Bad.Name: it is no valid name", "not-??[31mtext: it is no valid name"):
+        assert any(line.startswith(expected) for line in told), (expected, told)
+    # What was left out is unknown, what was not is there.
+    assert client.get_manifest("app-0", "latest").status_code == 404
+    assert client.get_manifest("app-9", "latest").status_code == 404
+    assert client.get_manifest("app-6", "latest").status_code == 200
+    for (repo, tag), digest in tree.tags.items():
+        if repo not in ("app-0", "app-3", "app-6", "app-9", "app-12"):
+            assert client.get_manifest(repo, tag).headers["Docker-Content-Digest"] == digest
+
+
+def test_layers_of_what_was_left_out_are_kept(written, root, serve):
+    """A manifest that berth does not serve (schema 1, damaged) keeps its layers: the way back needs them."""
+    tree = written[1]
+    victim = tree.tags["app-0", "latest"]
+    config = json.loads(tree.manifests["app-0", victim])["config"]["digest"]
+    data = link(root, victim) / "data"
+    data.write_bytes(json.dumps({"schemaVersion": 1, "name": "app-0", "signatures": []}).encode())
+    running, _ = serve({"berth": {"gc": {"grace": "0s", "interval": "1s"}}})
+    time.sleep(2.5)
+    running.stop()
+    assert link(root, config).joinpath("data").exists(), "its config was collected"
+    done = server.run("verify", "--repair", running.config_path)
+    assert done.returncode == 0, done.stdout
+    assert data.exists() and link(root, config).joinpath("data").exists()
+
+
+def test_an_empty_directory_is_nothing_to_take_over(serve):
+    running, client = serve()
+    assert client.get("/v2/_catalog").json() == {"repositories": []}
+    assert "taking it over" not in running.text()
+
+
+def test_import_wants_the_registry_stopped(root, serve):
+    running, _ = serve()
+    for command in ("import", "export"):
+        done = server.run(command, running.config_path)
+        assert done.returncode == 1 and "in use" in done.stderr, done.stderr
+
+
+def test_interrupted_export_leaves_the_directory_as_it_was(written, root, tmp_path):
+    config = config_for(root, tmp_path)
+    assert server.run("import", config).returncode == 0
+    before = snapshot(root / "docker")
+    process = subprocess.Popen([str(server.binary()), "export", str(config)], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env=server.environment())
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    fresh = root / "docker/registry/v2/repositories.new"
+    left = {k: v for k, v in snapshot(root / "docker").items() if "repositories.new/" not in k}
+    assert left == before
+    if fresh.exists():
+        done = server.run("export", config)
+        assert done.returncode == 1 and "remove it and try again" in done.stderr
+        shutil.rmtree(fresh)
+    assert server.run("export", config).returncode == 0
+    with stock.Stock(tmp_path / "stock", root) as registry:
+        written[1].check(registry.port)
