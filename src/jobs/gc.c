@@ -253,14 +253,18 @@ static enum err_code review_dry(struct run *r, struct links_args *a, struct err 
 	return ERR_OK;
 }
 
+/* The oldest come first, so what was there when this began is through when so
+ * many were looked at. Without a grace period there would be no end of them
+ * while others push. */
 static enum err_code collect_links(struct run *r, struct err *err)
 {
 	size_t limit = r->rules->dry_run ? COUNT_MAX : BATCH;
+	struct meta_gc_queues queues;
+	enum err_code rc = meta_gc_queues_get(r->meta, COUNT_MAX, &queues, err);
 
-	while (!r->ended) {
+	for (uint64_t seen = 0; rc == ERR_OK && !r->ended && (seen < queues.links || queues.links == COUNT_MAX);) {
 		struct links_args a = {.before = before(r->rules->grace), .dry_run = r->rules->dry_run};
 		const struct digest *digests;
-		enum err_code rc;
 
 		batch_begin(r);
 		rc = meta_gc_links_due(r->meta, a.before, limit, &r->arena, &a.links, err);
@@ -278,8 +282,9 @@ static enum err_code collect_links(struct run *r, struct err *err)
 		if (rc)
 			return rc;
 		batch_end(r, a.links.n);
+		seen += a.links.n;
 	}
-	return ERR_OK;
+	return rc;
 }
 
 /* ---- manifests ------------------------------------------------------------------------ */

@@ -18,16 +18,32 @@ static enum err_code read_content(void *arg, uint64_t at, void *p, size_t n, siz
 	return storage_read(arg, at, p, n, got, err);
 }
 
+/* Opens what the metadata names. Between the two it may have been collected: then
+ * the metadata does not name it any more, or again, when somebody pushed it. */
+static enum err_code open_known(struct call *c, const struct digest *d, struct meta_blob *known,
+    struct storage_blob *out, bool *gone, struct err *err)
+{
+	enum err_code rc = storage_open(c->r->o.storage, d, out, err);
+
+	*gone = false;
+	if (rc != ERR_NOT_FOUND)
+		return rc;
+	rc = meta_blob_get(c->r->o.meta, c->name, d, known, err);
+	*gone = rc == ERR_NOT_FOUND;
+	return rc ? rc : storage_open(c->r->o.storage, d, out, err);
+}
+
 /*
  * The metadata names the blob, the storage has to have it. Where it has not,
  * the blob is damaged: the log says so, and the client is told that the blob
  * is unknown, so that pushing the image again heals it.
  */
-static bool open_blob(struct call *c, const struct digest *d, const struct meta_blob *known, struct storage_blob *out)
+static bool open_blob(struct call *c, const struct digest *d, struct meta_blob *known, struct storage_blob *out)
 {
 	struct err err = {0};
 	char text[DIGEST_TEXT];
-	enum err_code rc = storage_open(c->r->o.storage, d, out, &err);
+	bool gone;
+	enum err_code rc = open_known(c, d, known, out, &gone, &err);
 
 	if (rc == ERR_OK && out->size == known->size)
 		return true;
@@ -41,8 +57,10 @@ static bool open_blob(struct call *c, const struct digest *d, const struct meta_
 		oci_fail_system(c->req, &err, "reading the blob");
 		return false;
 	}
-	LOG_ERROR("a blob is damaged: push an image that has it again to heal it",
-	    LOG_STR("digest", digest_format(d, text)), LOG_SLICE("repository", c->name), LOG_STR("error", err.msg));
+	if (!gone)
+		LOG_ERROR("a blob is damaged: push an image that has it again to heal it",
+		    LOG_STR("digest", digest_format(d, text)), LOG_SLICE("repository", c->name),
+		    LOG_STR("error", err.msg));
 	fail_unknown(c, d);
 	return false;
 }
@@ -54,11 +72,17 @@ void blob_get(struct call *c)
 	struct digest d;
 	char text[DIGEST_TEXT], etag[DIGEST_TEXT + 2];
 	struct err err = {0};
-	enum err_code rc;
+	enum err_code rc = ERR_OK;
 
 	if (!call_digest(c, &d))
 		return;
-	rc = meta_blob_get(c->r->o.meta, c->name, &d, &known, &err);
+	/* Who only asks whether it is there will not upload it: it must not go
+	 * before the manifest has come. Renewing its grace period comes first, as
+	 * the collector could take it between the answer and that. */
+	if (c->req->method == HTTP_HEAD)
+		rc = meta_gc_touch_blob(c->r->o.meta, c->name, &d, &err);
+	if (rc == ERR_OK)
+		rc = meta_blob_get(c->r->o.meta, c->name, &d, &known, &err);
 	if (rc == ERR_NOT_FOUND) {
 		fail_unknown(c, &d);
 		return;
@@ -69,13 +93,6 @@ void blob_get(struct call *c)
 	}
 	if (!open_blob(c, &d, &known, &blob))
 		return;
-	/* Who only asks whether it is there will not upload it: it must not go
-	 * before the manifest has come. */
-	if (c->req->method == HTTP_HEAD && meta_gc_touch_blob(c->r->o.meta, c->name, &d, &err)) {
-		storage_close(&blob);
-		oci_fail_system(c->req, &err, "looking up the blob");
-		return;
-	}
 	digest_format(&d, text);
 	snprintf(etag, sizeof(etag), "\"%s\"", text);
 	http_header_set(c->req, "Docker-Content-Digest", slice_cstr(text));

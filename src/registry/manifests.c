@@ -106,6 +106,24 @@ static void reply_manifest(struct call *c, const struct meta_manifest *m)
 	                           });
 }
 
+/* Who asks for a digest without wanting the bytes may be about to push an index
+ * that lists it: its grace period is renewed, and before the look-up, as the
+ * collector could take it between the answer and that. */
+static enum err_code look_up(
+    struct call *c, const struct reference *ref, bool payload, struct meta_manifest *m, struct err *err)
+{
+	struct meta *meta = c->r->o.meta;
+	enum err_code rc = ERR_OK;
+
+	if (ref->is_tag)
+		return meta_manifest_get_tag(meta, c->name, ref->tag, payload, c->req->arena, m, err);
+	if (!payload) {
+		http_may_block(c->req);
+		rc = meta_gc_touch_manifest(meta, c->name, &ref->digest, err);
+	}
+	return rc ? rc : meta_manifest_get(meta, c->name, &ref->digest, payload, c->req->arena, m, err);
+}
+
 void manifest_get(struct call *c)
 {
 	bool payload = c->req->method != HTTP_HEAD;
@@ -116,10 +134,7 @@ void manifest_get(struct call *c)
 
 	if (!parse_reference(c, &ref))
 		return;
-	if (ref.is_tag)
-		rc = meta_manifest_get_tag(c->r->o.meta, c->name, ref.tag, payload, c->req->arena, &m, &err);
-	else
-		rc = meta_manifest_get(c->r->o.meta, c->name, &ref.digest, payload, c->req->arena, &m, &err);
+	rc = look_up(c, &ref, payload, &m, &err);
 	if (rc == ERR_NOT_FOUND) {
 		fail_unknown(c, &ref);
 		return;
@@ -127,14 +142,6 @@ void manifest_get(struct call *c)
 	if (rc) {
 		oci_fail_system(c->req, &err, "looking up the manifest");
 		return;
-	}
-	if (!payload && !ref.is_tag) {
-		/* An index that lists it may be about to be pushed. */
-		http_may_block(c->req);
-		if (meta_gc_touch_manifest(c->r->o.meta, c->name, &ref.digest, &err)) {
-			oci_fail_system(c->req, &err, "looking up the manifest");
-			return;
-		}
 	}
 	choose_child(c, &ref, payload, &m);
 	reply_manifest(c, &m);

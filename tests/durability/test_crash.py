@@ -16,7 +16,7 @@ from server import Server, run
 PUSHERS = 16
 GRACE = 1.5
 CONFIG = {
-    "log": {"level": "warn"},
+    "log": {"level": "warn", "accesslog": {"disabled": True}},
     "http": {"secret": "the same after every kill"},
     "berth": {"gc": {"grace": f"{int(GRACE * 1000)}ms", "interval": "1s", "untagged": True, "untaggedafter": "2s"}},
 }
