@@ -41,7 +41,7 @@ build: $(RELEASE)/build.ninja
 	@$(ninja) $(RELEASE) --quiet
 	@ln -sfn release/src/cli/berth $(BUILD)/berth
 
-test: packages-test asan tsan
+test: packages-test build asan tsan
 	@$(PYTHON) tools/suites test
 
 interop: packages-interop build
