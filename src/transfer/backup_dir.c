@@ -156,6 +156,7 @@ enum err_code backup_info_write(const char *at, const struct backup_info *info, 
 	char path[BACKUP_PATH];
 	json_t *o = json_pack("{s:i}", "version", FORMAT);
 	CLEANUP(free_ptr) char *text = NULL;
+	CLEANUP(free_ptr) char *line = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		json_object_set_new(o, texts[i].key, json_string((const char *)info + texts[i].offset));
@@ -169,7 +170,8 @@ enum err_code backup_info_write(const char *at, const struct backup_info *info, 
 	json_decref(o);
 	if (!text)
 		return err_set(err, ERR_NO_MEMORY, "out of memory");
-	return write_synced(join(path, at, INFO), text, err);
+	line = xasprintf("%s\n", text);
+	return write_synced(join(path, at, INFO), line, err);
 }
 
 /* ---- what there is ------------------------------------------------------------------ */
