@@ -18,6 +18,7 @@
 #include "http/access.h"
 #include "jobs/gc.h"
 #include "jobs/purge.h"
+#include "jobs/scrub.h"
 
 extern char **environ;
 
@@ -36,6 +37,7 @@ struct serve {
 	struct health *health;
 	struct registry *registry;
 	struct purge *purge;
+	struct scrub *scrub;
 	struct gc *gc;
 	struct control control;
 	struct debug debug;
@@ -95,6 +97,7 @@ static void register_metrics(void)
 	health_metrics_register();
 	purge_metrics_register();
 	gc_metrics_register();
+	scrub_metrics_register();
 }
 
 static enum err_code open_database(struct serve *s, struct err *err)
@@ -140,6 +143,17 @@ static enum err_code start_gc(struct serve *s, struct err *err)
 	return code ? code : control_start(&s->control, err);
 }
 
+static enum err_code start_scrub(struct serve *s, struct err *err)
+{
+	struct scrub_options o = {.meta = s->meta,
+	    .storage = s->storage,
+	    .interval = s->cfg->berth.scrub.interval,
+	    .rate = (uint64_t)s->cfg->berth.scrub.rate,
+	    .quarantine = s->cfg->berth.scrub.quarantine};
+
+	return s->cfg->berth.scrub.enabled ? scrub_start(&o, &s->scrub, err) : ERR_OK;
+}
+
 static enum err_code start_jobs(struct serve *s, struct err *err)
 {
 	struct purge_options o = {.age = s->cfg->storage.maintenance.uploadpurging.age,
@@ -152,6 +166,8 @@ static enum err_code start_jobs(struct serve *s, struct err *err)
 
 	if (code == ERR_OK)
 		code = start_gc(s, err);
+	if (code == ERR_OK)
+		code = start_scrub(s, err);
 	if (code != ERR_OK || !s->cfg->storage.maintenance.uploadpurging.enabled ||
 	    s->cfg->storage.maintenance.readonly.enabled)
 		return code;
@@ -238,6 +254,7 @@ static void stop(struct serve *s, int64_t drain)
 	if (s->debug_server)
 		http_server_stop(&s->debug_server, clock_mono() + DEBUG_DRAIN);
 	purge_stop(&s->purge);
+	scrub_stop(&s->scrub);
 	control_stop(&s->control);
 	gc_stop(&s->gc);
 	health_free(&s->health);

@@ -241,6 +241,12 @@ struct config {
 			int64_t untaggedafter;
 			bool referrers;
 		} gc;
+		struct {
+			bool enabled;
+			int64_t interval;
+			int64_t rate; /* bytes a second */
+			bool quarantine;
+		} scrub;
 	} berth;
 
 	struct config_private *priv;

@@ -366,6 +366,15 @@ const struct config_key cfg_keys[] = {
 	 .doc = "With `berth.gc.untagged`: how long they stay."},
 	{"berth.gc.referrers", KEY_BOOL, .at = AT(berth.gc.referrers), .preset = "true",
 	 .doc = "Remove signatures, SBOMs and other referrers without a tag when their subject was deleted."},
+	{"berth.scrub", KEY_SECTION, .doc = "Reading every byte again on a schedule, to find damage before somebody needs the "
+	                                    "image."},
+	{"berth.scrub.enabled", KEY_BOOL, .at = AT(berth.scrub.enabled), .preset = "false", .doc = "Scrub in the background."},
+	{"berth.scrub.interval", KEY_DURATION, .at = AT(berth.scrub.interval), .preset = "168h", .min = CLOCK_S,
+	 .doc = "Time from the start of one run to the next. The last one is remembered over restarts."},
+	{"berth.scrub.rate", KEY_SIZE, .at = AT(berth.scrub.rate), .preset = "20MiB", .min = 1024,
+	 .doc = "Bytes read in a second, at most."},
+	{"berth.scrub.quarantine", KEY_BOOL, .at = AT(berth.scrub.quarantine), .preset = "true",
+	 .doc = "Put damaged blobs aside, so that nobody pulls wrong bytes. Pushing the image again heals them."},
 };
 /* clang-format on */
 

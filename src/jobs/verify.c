@@ -175,7 +175,8 @@ static enum err_code check_blob(struct run *r, struct meta_walk_blob *b, struct 
 	rc = meta_blob_known(r->meta, &b->digest, &b->size, err);
 	if (rc == ERR_OK)
 		f.problem = look(r, b, r->rules->bytes, &f.size, &why);
-	if (rc == ERR_OK && r->rules->repair && (f.problem == VERIFY_CORRUPT || f.problem == VERIFY_SIZE))
+	if (rc == ERR_OK && (r->rules->repair || r->rules->quarantine) &&
+	    (f.problem == VERIFY_CORRUPT || f.problem == VERIFY_SIZE))
 		f.repaired = storage_quarantine(r->storage, &b->digest, &why) == ERR_OK;
 	r->hurry = false;
 	storage_release_exclusive(r->storage, &b->digest, 1);

@@ -12,9 +12,10 @@
 #include "storage/storage.h"
 
 struct verify_rules {
-	bool bytes;    /* read and hash every blob */
-	bool repair;   /* quarantine damaged blobs, remove bytes that nothing speaks of */
-	uint64_t rate; /* bytes a second at most when reading; 0: as fast as it goes */
+	bool bytes;      /* read and hash every blob */
+	bool repair;     /* put damaged blobs into quarantine, remove bytes that nothing speaks of */
+	bool quarantine; /* only the first of the two */
+	uint64_t rate;   /* bytes a second at most when reading; 0: as fast as it goes */
 };
 
 /* X(enumerator, text) */
