@@ -42,8 +42,8 @@ struct event {
 	uint64_t at;    /* offset, or the size to truncate to */
 };
 
-/* X(name, bit): what can fail. */
-enum { C_OPEN = 1, C_CREATE = 2, C_READ = 4, C_WRITE = 8, C_SYNC = 16, C_NAMES = 32, C_STAT = 64 };
+/* What can fail. */
+enum { C_OPEN = 1, C_CREATE = 2, C_READ = 4, C_WRITE = 8, C_SYNC = 16, C_NAMES = 32 };
 struct faults {
 	_Atomic int32_t left;  /* calls until the one that fails; <= 0: none does */
 	_Atomic int32_t again; /* after it, the next so many fail too */
@@ -210,7 +210,6 @@ int close(int fd)
 
 /* ---- reading and writing ------------------------------------------------------ */
 
-/* With a full disk a write is often short before it fails. */
 static ssize_t shim_write(int fd, const void *p, size_t n, off_t at)
 {
 	uint64_t inode = inode_of(fd);

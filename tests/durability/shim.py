@@ -22,8 +22,8 @@ def build(folder):
     if compiler is None:
         pytest.skip("needs a C compiler")
     library = folder / "shim.so"
-    subprocess.run([compiler, "-std=gnu17", "-O1", "-Wall", "-Werror", "-fPIC", "-shared", "-o", str(library), str(SOURCE),
-                    "-ldl", "-lpthread"], check=True)
+    subprocess.run([compiler, "-std=gnu17", "-O1", "-Wall", "-Werror", "-fPIC", "-shared", "-o", str(library),
+                    str(SOURCE), "-ldl", "-lpthread"], check=True)
     return library
 
 

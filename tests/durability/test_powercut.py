@@ -417,7 +417,8 @@ def choose(events, acknowledged, wanted, rng):
     changes = [n + 1 for n, e in enumerate(events) if e.kind != shim.SEND]
     names = [n for n in changes if events[n - 1].kind not in (shim.WRITE, shim.TRUNCATE)]
     while len(cuts) < wanted:
-        cuts.append((rng.choice(names if rng.random() < 0.5 else changes), rng.choice(("drop", "keep", "mixed", "mixed"))))
+        at = rng.choice(names if rng.random() < 0.5 else changes)
+        cuts.append((at, rng.choice(("drop", "keep", "mixed", "mixed"))))
     return sorted(cuts)
 
 
