@@ -162,12 +162,13 @@ static void lead(struct gate *g, struct flight *f, int64_t deadline, int (*check
 int gate_ask(
     struct gate *g, const uint8_t key[GATE_KEY], const uint8_t addr[GATE_ADDR], int (*check)(void *arg), void *arg)
 {
-	int64_t deadline = clock_mono() + g->limits.patience;
+	int64_t deadline;
 	int answer = GATE_LATER;
 	struct flight *f;
 	bool leads;
 
 	OBJ_CHECK(g, GATE_MAGIC);
+	deadline = clock_mono() + g->limits.patience;
 	mutex_lock(&g->lock);
 	f = flight_find(g, key);
 	leads = !f;

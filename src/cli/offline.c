@@ -10,8 +10,6 @@
 
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
 
-extern char **environ;
-
 void offline_show_problems(const struct config_problems *problems)
 {
 	CLEANUP(buf_free) struct buf out = BUF_INIT(TEXT_MAX);

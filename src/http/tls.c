@@ -147,7 +147,7 @@ static enum err_code set_client_auth(SSL_CTX *ctx, const struct http_tls_options
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
     unsigned int in_len, void *arg)
 {
-	static const char ours[] = "\x08http/1.1";
+	static const unsigned char ours[] = "\x08http/1.1";
 
 	(void)ssl;
 	(void)arg;
