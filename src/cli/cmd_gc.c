@@ -188,22 +188,41 @@ int cmd_gc(int argc, char **argv)
 	return run(&g, optind < argc ? argv[optind] : NULL);
 }
 
+/* --delete-untagged=true and the like, as the stock command takes them. */
+static bool truth(const char *value, bool *out)
+{
+	static const char *const words[] = {"false", "true", "0", "1", "f", "t"};
+
+	*out = true;
+	if (!value)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(value, words[i]) == 0) {
+			*out = i % 2;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The stock command collects at once: who calls it has stopped pushing. */
 int cmd_garbage_collect(int argc, char **argv)
 {
-	static const struct option options[] = {{"dry-run", no_argument, NULL, 'd'},
-	    {"delete-untagged", no_argument, NULL, 'm'}, {"quiet", no_argument, NULL, 'q'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"dry-run", optional_argument, NULL, 'd'},
+	    {"delete-untagged", optional_argument, NULL, 'm'}, {"quiet", optional_argument, NULL, 'q'},
+	    {NULL, 0, NULL, 0}};
 	struct gc_call g = {.now = true, .stock = true};
 	int o;
 
 	optind = 1;
 	opterr = 0;
 	while ((o = getopt_long(argc, argv, "dmq", options, NULL)) != -1) {
+		bool *flag = o == 'd' ? &g.dry_run : o == 'm' ? &g.untagged : &g.quiet;
+
 		if (o == '?')
 			return usage_error("garbage-collect", "garbage-collect has no option %s", argv[optind - 1]);
-		g.dry_run |= o == 'd';
-		g.untagged |= o == 'm';
-		g.quiet |= o == 'q';
+		if (!truth(optarg, flag))
+			return usage_error("garbage-collect", "%s: it is true or false", argv[optind - 1]);
 	}
 	if (argc - optind > 1)
 		return usage_error(
