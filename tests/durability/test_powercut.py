@@ -9,6 +9,8 @@ itself. On each of these a registry is started, and must have all it had
 acknowledged before the cut, nothing of what it had acknowledged to be gone, and
 nothing by halves.
 """
+import bisect
+import concurrent.futures
 import contextlib
 import copy
 import dataclasses
@@ -313,6 +315,29 @@ class History:
             self.bytes[digest] = data
             self.truth.blobs.add((repo, digest))
 
+    def ever(self, what):
+        """All tags, manifests or blobs there ever were."""
+        return {key for _, _, truth in self.steps for key in getattr(truth, what)}
+
+    def answers(self, events):
+        """How many events there are up to and including the last answer of each step."""
+        ends, last, at = [], 0, 0
+        for _, size, _ in self.steps:
+            while at < len(events) and events[at].offset <= size:
+                at += 1
+                if events[at - 1].kind == shim.SEND:
+                    last = at
+            ends.append(last)
+        return ends
+
+    def around(self, events, cut):
+        """What was true before the step a cut falls into, what after it, and its name."""
+        done = sum(end <= cut for end in self.answers(events))
+        before = self.steps[done - 1][2] if done else Truth()
+        if done == len(self.steps):
+            return before, before, "the end"
+        return before, self.steps[done][2], self.steps[done][0]
+
     def play(self):
         """All that happens."""
         self.start()
@@ -339,6 +364,62 @@ class History:
             self.image("d/w", f"v{number % 3}", 1_000 + number)
         self.collect()
         self.wire.close()
+        self.server.kill()
+
+
+class Crowd(History):
+    """Many push at once, so that their writes share transactions and syncs. What was acknowledged is known only
+    once the client has the answer, a little later than above."""
+    THREADS, IMAGES = 6, 5
+
+    def __init__(self, folder, library):
+        super().__init__(folder, library)
+        self.acknowledged = []  # (where the record was, what, key, digest)
+
+    def ever(self, what):
+        return set(getattr(self.truth, what))
+
+    def answers(self, events):
+        return [bisect.bisect_right(events, size, key=lambda e: e.offset) for size, _, _, _ in self.acknowledged]
+
+    def around(self, events, cut):
+        before, at = Truth(), events[cut - 1].offset if cut else 0
+        for size, what, key, digest in self.acknowledged:
+            if size <= at and what == "tags":
+                before.tags[key] = digest
+            elif size <= at:
+                getattr(before, what).add(key)
+        return before, self.truth, "many pushes"
+
+    def note(self, what, key, data):
+        """It was acknowledged."""
+        digest = content.digest(data)
+        self.acknowledged.append((self.record.stat().st_size, what, key, digest))
+
+    def push(self, number):
+        """Pushes images one after the other. Some layers are common to all."""
+        wire, repo = Wire(self.server.port), f"crowd/r{number}"
+        for count in range(self.IMAGES):
+            config, layers = content.config_bytes(), [content.noise(900 + count), content.noise(60_000, seed=count)]
+            image, tag = content.image(config, layers), (repo, f"v{count}")
+            for data in (config, *layers, image):
+                self.bytes[content.digest(data)] = data
+            self.truth.blobs |= {(repo, content.digest(data)) for data in (config, *layers)}
+            self.truth.manifests.add((repo, content.digest(image)))
+            self.truth.tags[tag] = content.digest(image)
+            for way, data in zip(("put", "chunks", "post"), (config, *layers)):
+                assert wire.push_blob(repo, data, way).status == 201
+                self.note("blobs", (repo, content.digest(data)), data)
+            assert wire.put_manifest(*tag, image).status == 201
+            self.note("manifests", (repo, content.digest(image)), image)
+            self.note("tags", tag, image)
+        wire.close()
+
+    def play(self):
+        self.server.start()
+        with concurrent.futures.ThreadPoolExecutor(self.THREADS) as pool:
+            for job in [pool.submit(self.push, number) for number in range(self.THREADS)]:
+                job.result()
         self.server.kill()
 
 
@@ -373,7 +454,7 @@ class Look:
 
     def tags(self):
         """Every tag there ever was."""
-        for key in {k for _, _, truth in self.history.steps for k in truth.tags}:
+        for key in self.history.ever("tags"):
             answer = self.wire.manifest(*key)
             assert answer.status in (200, 404), answer
             digest = content.digest(answer.body) if answer.status == 200 else None
@@ -381,7 +462,7 @@ class Look:
 
     def manifests(self):
         """Every manifest there ever was, with all that belongs to it."""
-        for repo, digest in {k for _, _, truth in self.history.steps for k in truth.manifests}:
+        for repo, digest in self.history.ever("manifests"):
             answer = self.wire.manifest(repo, digest)
             assert answer.status in (200, 404), answer
             self.same("manifests", (repo, digest), answer.status == 200)
@@ -392,7 +473,7 @@ class Look:
 
     def blobs(self):
         """Every blob there ever was."""
-        for repo, digest in {k for _, _, truth in self.history.steps for k in truth.blobs}:
+        for repo, digest in self.history.ever("blobs"):
             answer = self.wire.blob(repo, digest)
             assert answer.status in (200, 404), answer
             self.same("blobs", (repo, digest), answer.status == 200)
@@ -442,21 +523,17 @@ def history_fixture(tmp_path_factory, scratch):
 
 def examine(history, events, cuts, scratch, seed):
     """Looks at the state after each cut."""
-    ends = answers(events, history)
     medium, played = Medium(history.root), 0
     for number, (cut, rule) in enumerate(cuts):
         while played < cut:
             medium.play(events[played])
             played += 1
-        done = sum(end <= cut for end in ends)
-        before = history.steps[done - 1][2] if done else Truth()
-        after = history.steps[done][2] if done < len(ends) else before
+        before, after, step = history.around(events, cut)
         server = Server(scratch / f"state-{number}", CONFIG)
         try:
             medium.leave(server.root, Chance(rule, random.Random(f"{seed}-{number}")))
             Look(history, server, before, after).check()
         except AssertionError as error:
-            step = history.steps[done][0] if done < len(ends) else "the end"
             raise Lost(f"--seed {seed}: cut {number} before event {cut} of {len(events)}, in the step '{step}', "
                        f"rule '{rule}': {error}\n{server.text()[-3000:]}") from error
         finally:
@@ -468,11 +545,23 @@ class Lost(AssertionError):
 
 
 def test_a_power_cut_loses_nothing_that_was_acknowledged(history, scratch, request):
-    seed, began = request.config.option.seed, time.monotonic()
+    look_at_many(history, scratch, request.config.option.cuts, request.config.option.seed)
+
+
+def test_a_power_cut_in_a_crowd_loses_nothing_that_was_acknowledged(tmp_path, scratch, request):
+    crowd = Crowd(scratch / "crowd", shim.build(tmp_path))
+    crowd.play()
+    look_at_many(crowd, scratch, request.config.option.cuts // 3, request.config.option.seed)
+
+
+def look_at_many(history, scratch, wanted, seed):
+    """So many cuts, chosen by the seed."""
+    began = time.monotonic()
     events = shim.read_record(history.record)
-    cuts = choose(events, answers(events, history), request.config.option.cuts, random.Random(seed))
+    cuts = choose(events, history.answers(events), wanted, random.Random(seed))
     examine(history, events, cuts, scratch, seed)
-    print(f"{len(events)} events of {len(history.steps)} steps, {len(cuts)} cuts in {time.monotonic() - began:.0f} s")
+    print(f"{len(events)} events, {len(history.answers(events))} answers, {len(cuts)} cuts in "
+          f"{time.monotonic() - began:.0f} s")
 
 
 @pytest.mark.parametrize("forgotten", [
@@ -484,7 +573,7 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(history, scratch, reque
 def test_a_forgotten_sync_would_be_noticed(history, scratch, forgotten):
     """The test itself is tested: with the syncs of some files left out of the record, something is lost."""
     events = without_syncs(shim.read_record(history.record), forgotten)
-    cuts = [(end, "drop") for end in answers(events, history)]
+    cuts = [(end, "drop") for end in history.answers(events)]
     with pytest.raises(Lost):
         examine(history, events, cuts, scratch, 0)
 
@@ -498,15 +587,3 @@ def without_syncs(events, forgotten):
         if event.kind != shim.SYNC or not re.search(forgotten, paths.get(event.inode, "")):
             kept.append(event)
     return kept
-
-
-def answers(events, history):
-    """How many events there are up to and including the last answer of each step."""
-    ends, last, at = [], 0, 0
-    for _, size, _ in history.steps:
-        while at < len(events) and events[at].offset <= size:
-            at += 1
-            if events[at - 1].kind == shim.SEND:
-                last = at
-        ends.append(last)
-    return ends
