@@ -381,7 +381,7 @@ static enum err_code make(struct backup *b, struct err *err)
 enum err_code backup_run(
     const struct backup_options *o, const struct backup_control *control, struct backup_report *out, struct err *err)
 {
-	struct backup b = {.o = o, .control = control, .report = out};
+	struct backup *b; /* its paths are too much for the stack of a request's thread */
 	int lock = -1;
 	enum err_code rc = check_place(o, err);
 
@@ -392,9 +392,14 @@ enum err_code backup_run(
 		rc = backup_lock(o->dest, true, &lock, err);
 	if (rc)
 		return rc;
-	arena_init(&b.arena, ARENA_MAX);
-	rc = make(&b, err);
-	arena_free(&b.arena);
+	b = xcalloc(1, sizeof(*b));
+	b->o = o;
+	b->control = control;
+	b->report = out;
+	arena_init(&b->arena, ARENA_MAX);
+	rc = make(b, err);
+	arena_free(&b->arena);
+	free(b);
 	close_fd(&lock);
 	return rc;
 }
