@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import time
 
+import collect
 import servers
 from figures import Row, Rounds
 
@@ -364,5 +365,10 @@ def list_pages(b, server, what, path):
                     last / first, last / first <= 1.5))
 
 
+def gc(b):
+    """The online collection: time, disk, pulls meanwhile; the stock collector."""
+    collect.gc(b, seeder())
+
+
 PARTS = {"pull": pull, "manifest": manifest, "push": push, "images": images, "memory": memory, "start": start,
-         "pages": pages}
+         "pages": pages, "gc": gc}
