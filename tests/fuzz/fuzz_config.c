@@ -14,6 +14,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Where the comment of a line begins, or its length: the last " # ", since the
+ * name of a variable may hold a '#' and a value anything. */
+static size_t comment_at(struct slice line)
+{
+	for (size_t i = line.n; i >= 3; i--) {
+		if (slice_eq(slice_sub(line, i - 3, 3), SLICE(" # ")))
+			return i - 3;
+	}
+	return line.n;
+}
+
 /* Shows without the comments, which say where the values came from. */
 static void show(const struct config *cfg, struct buf *out)
 {
@@ -25,9 +36,8 @@ static void show(const struct config *cfg, struct buf *out)
 	rest = buf_slice(&full);
 	while (rest.p) {
 		struct slice line = slice_cut(&rest, '\n');
-		ssize_t hash = slice_rfind(line, '#');
 
-		buf_add(out, hash < 0 ? line : slice_sub(line, 0, (size_t)hash));
+		buf_add(out, slice_sub(line, 0, comment_at(line)));
 		buf_addc(out, '\n');
 	}
 	buf_free(&full);
