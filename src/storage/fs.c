@@ -461,29 +461,40 @@ static enum err_code fs_upload_list(
 
 /* ---- from and to files elsewhere -------------------------------------------- */
 
-static enum err_code fs_export(struct storage *s, const struct digest *d, uint64_t size, const char *path,
-    struct storage_copy *c, struct err *err)
+static enum err_code fs_export(
+    struct storage *s, const struct digest *d, uint64_t size, const char *path, struct storage_copy *c, struct err *err)
 {
 	char from[FS_PATH];
 
 	return fs_copy(fs_path_blob(fs_of(s)->root, d, from), path, d, size, false, c, err);
 }
 
-/* By way of uploads/, where a crash leaves what purging removes. */
-static enum err_code fs_import(struct storage *s, const struct digest *d, uint64_t size, const char *path,
-    struct storage_copy *c, struct err *err)
+/* Not durably: a commit that needs the directory makes sure of it by itself. */
+static void make_prefix_quickly(struct fs *fs, const struct digest *d)
+{
+	char path[FS_PATH];
+
+	(void)fsys->mkdir(fs_path_algorithm(fs->root, d->alg, path), 0777);
+	(void)fsys->mkdir(fs_path_prefix(fs->root, d, path), 0777);
+}
+
+/* By way of uploads/, where a crash leaves what purging removes. New bytes are
+ * synced before they replace others, and with all the rest where none are. */
+static enum err_code fs_import(
+    struct storage *s, const struct digest *d, uint64_t size, const char *path, struct storage_copy *c, struct err *err)
 {
 	struct fs *fs = fs_of(s);
-	char id[UUID_TEXT], at[FS_PATH];
+	char id[UUID_TEXT], at[FS_PATH], to[FS_PATH];
+	struct stat st;
 	enum err_code rc;
 
 	uuid_random(id);
-	rc = fs_copy(path, fs_path_upload(fs->root, id, at), d, size, true, c, err);
+	fs_path_blob(fs->root, d, to);
+	rc = fs_copy(path, fs_path_upload(fs->root, id, at), d, size, fsys->stat(to, &st) == 0, c, err);
 	if (rc)
 		return rc;
-	rc = make_prefix(fs, d, err);
-	if (rc == ERR_OK)
-		rc = place(fs, at, d, err);
+	make_prefix_quickly(fs, d);
+	rc = place(fs, at, d, err);
 	/* A rename onto another name of the same file does nothing at all. */
 	fsys->unlink(at);
 	return rc;

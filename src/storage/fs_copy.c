@@ -48,7 +48,8 @@ static enum err_code copy_bytes(int in, int out, struct hasher *h, struct storag
 		if (rc)
 			return rc;
 		hasher_update(h, piece, got);
-		fsys->sync_range_start(out, at, (off_t)got);
+		if (got == PIECE) /* a large one: the disk works meanwhile */
+			fsys->sync_range_start(out, at, (off_t)got);
 		at += (off_t)got;
 		if (c->progress && !c->progress(got, c->arg))
 			return err_set(err, ERR_CLOSED, "interrupted");

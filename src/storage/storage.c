@@ -100,8 +100,8 @@ enum err_code storage_list(
 	return timed(s, ACT_LIST, start, s->ops->list(s, each, arg, err));
 }
 
-enum err_code storage_export(struct storage *s, const struct digest *d, uint64_t size, const char *path,
-    struct storage_copy *c, struct err *err)
+enum err_code storage_export(
+    struct storage *s, const struct digest *d, uint64_t size, const char *path, struct storage_copy *c, struct err *err)
 {
 	int64_t start = clock_mono();
 
@@ -109,8 +109,8 @@ enum err_code storage_export(struct storage *s, const struct digest *d, uint64_t
 	return timed(s, ACT_READER, start, s->ops->export(s, d, size, path, c, err));
 }
 
-enum err_code storage_import(struct storage *s, const struct digest *d, uint64_t size, const char *path,
-    struct storage_copy *c, struct err *err)
+enum err_code storage_import(
+    struct storage *s, const struct digest *d, uint64_t size, const char *path, struct storage_copy *c, struct err *err)
 {
 	int64_t start = clock_mono();
 

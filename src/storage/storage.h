@@ -62,10 +62,10 @@ struct storage_ops {
 	enum err_code (*quarantine)(struct storage *, const struct digest *, struct err *);
 	enum err_code (*list)(
 	    struct storage *, bool (*each)(const struct digest *, uint64_t size, void *), void *, struct err *);
-	enum err_code (*export)(
-	    struct storage *, const struct digest *, uint64_t size, const char *path, struct storage_copy *, struct err *);
-	enum err_code (*import)(
-	    struct storage *, const struct digest *, uint64_t size, const char *path, struct storage_copy *, struct err *);
+	enum err_code (*export)(struct storage *, const struct digest *, uint64_t size, const char *path,
+	    struct storage_copy *, struct err *);
+	enum err_code (*import)(struct storage *, const struct digest *, uint64_t size, const char *path,
+	    struct storage_copy *, struct err *);
 	enum err_code (*sync)(struct storage *, struct err *);
 	enum err_code (*upload_create)(struct storage *, const char *id, struct storage_upload **, struct err *);
 	enum err_code (*upload_open)(struct storage *, const char *id, struct storage_upload **, struct err *);
@@ -136,9 +136,9 @@ enum err_code storage_list(struct storage *s, bool (*each)(const struct digest *
 enum err_code storage_export(struct storage *s, const struct digest *d, uint64_t size, const char *path,
     struct storage_copy *c, struct err *err) MUST_USE;
 /*
- * The way back, with the same failures: the file becomes the blob `d`, whole at
- * any moment, in place of one that is there already. Durable only after
- * storage_sync; a power cut before that leaves either the old state or the blob.
+ * The way back, with the same failures: the file becomes the blob `d`, in place
+ * of one that is there already, which is whole at any moment. Durable only after
+ * storage_sync: until then nothing durable may speak of a blob that was not there.
  */
 enum err_code storage_import(struct storage *s, const struct digest *d, uint64_t size, const char *path,
     struct storage_copy *c, struct err *err) MUST_USE;
