@@ -217,12 +217,12 @@ static int list_backups(const char *source)
 		fprintf(stderr, "berth: %s\n", err.msg);
 		return EXIT_FAILED;
 	}
-	printf("%-16s %12s %8s %8s %8s %11s %11s  %s\n", "NAME", "REPOSITORIES", "TAGS", "MANIFEST", "BLOBS", "BYTES",
+	printf("%-16s %12s %8s %9s %8s %11s %11s  %s\n", "NAME", "REPOSITORIES", "TAGS", "MANIFESTS", "BLOBS", "BYTES",
 	    "DATABASE", "NOTE");
 	for (size_t i = 0; i < list.n; i++) {
 		const struct backup_info *b = &list.v[i];
 
-		printf("%-16s %12llu %8llu %8llu %8llu %11s %11s  ", b->name, (unsigned long long)b->repositories,
+		printf("%-16s %12llu %8llu %9llu %8llu %11s %11s  ", b->name, (unsigned long long)b->repositories,
 		    (unsigned long long)b->tags, (unsigned long long)b->manifests, (unsigned long long)b->blobs,
 		    human_bytes(b->bytes, bytes), human_bytes(b->database_bytes, database));
 		if (b->missing)
