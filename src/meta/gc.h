@@ -76,8 +76,8 @@ enum err_code meta_tx_gc_review_manifests(
 /* Blobs whose record was taken back but whose bytes may still be there: after a
  * review, and after a crash in the middle of one. By blob_id, behind `after` (0:
  * from the start). */
-enum err_code meta_gc_files_due(struct meta *m, int64_t after, size_t limit, struct arena *a,
-    struct meta_gc_links *out, struct err *err) MUST_USE;
+enum err_code meta_gc_files_due(
+    struct meta *m, int64_t after, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err) MUST_USE;
 /* Sets `freed` of those that are still to be removed: the blob may have been
  * pushed again. Call it while holding the digests. */
 enum err_code meta_tx_gc_recheck_files(struct meta_tx *tx, struct meta_gc_link *v, size_t n, struct err *err) MUST_USE;

@@ -131,7 +131,8 @@ enum err_code meta_tx_manifest_put(struct meta_tx *tx, struct meta_manifest_put 
 enum err_code meta_tx_manifest_delete(
     struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
 /* The tag now points to a manifest that is there; ERR_NOT_FOUND when it is not. */
-enum err_code meta_tx_tag_put(struct meta_tx *tx, struct slice repo, struct slice tag, const struct digest *d, struct err *err) MUST_USE;
+enum err_code meta_tx_tag_put(
+    struct meta_tx *tx, struct slice repo, struct slice tag, const struct digest *d, struct err *err) MUST_USE;
 /* Removes the tag only; ERR_NOT_FOUND. */
 enum err_code meta_tx_tag_delete(struct meta_tx *tx, struct slice repo, struct slice tag, struct err *err) MUST_USE;
 

@@ -82,7 +82,8 @@ int64_t rows_for(size_t limit);
 enum err_code stmt_done(struct stmt *s, struct err *err) MUST_USE;
 
 /* The columns of MANIFEST_READ_COLUMNS in queries.c, payload included. */
-enum err_code row_to_manifest(struct stmt *s, bool payload, struct arena *a, struct meta_manifest *out, struct err *err) MUST_USE;
+enum err_code row_to_manifest(
+    struct stmt *s, bool payload, struct arena *a, struct meta_manifest *out, struct err *err) MUST_USE;
 /* The repository's id, 0 when there is none; *listed may be NULL. */
 enum err_code tx_repo_find(struct meta_tx *tx, struct slice repo, int64_t *id, bool *listed, struct err *err) MUST_USE;
 /* The same, creating it. */

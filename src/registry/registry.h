@@ -34,10 +34,10 @@ struct registry_options {
 	bool relative_urls;
 	bool delete_enabled;
 	bool read_only;
-	size_t manifest_max;                              /* bytes; 0: 4 MiB */
-	size_t catalog_max;                               /* largest n of the catalog; 0: 1000 */
-	size_t tags_max;                                  /* n of a tag list is clamped to it; 0: 1000 */
-	bool validation_disabled;                         /* store manifests without looking for what they name */
+	size_t manifest_max;      /* bytes; 0: 4 MiB */
+	size_t catalog_max;       /* largest n of the catalog; 0: 1000 */
+	size_t tags_max;          /* n of a tag list is clamped to it; 0: 1000 */
+	bool validation_disabled; /* store manifests without looking for what they name */
 	/* Compiled expressions that URLs of layers must match, and must not match;
 	 * with neither no URL is allowed. */
 	const regex_t *const *urls_allow, *const *urls_deny;
