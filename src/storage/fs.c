@@ -31,7 +31,7 @@
 
 /* Dirty bytes of an upload after which the kernel is told to start writing, so
  * that the disk works while the network does. */
-#define WRITEBACK_STEP ((uint64_t)8 << 20)
+#define WRITEBACK_STEP ((uint64_t)64 << 20)
 
 struct fs {
 	struct storage base;
