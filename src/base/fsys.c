@@ -29,6 +29,15 @@ static int sys_sync_range_start(int fd, off_t at, off_t n)
 	return sync_file_range(fd, at, n, SYNC_FILE_RANGE_WRITE);
 }
 
+static int sys_set_direct(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -1;
+	return fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
 const struct fsys_ops fsys_system = {
     .open = sys_open,
     .close = close,
@@ -36,6 +45,7 @@ const struct fsys_ops fsys_system = {
     .pwrite = pwrite,
     .fsync = fsync,
     .sync_range_start = sys_sync_range_start,
+    .set_direct = sys_set_direct,
     .ftruncate = ftruncate,
     .fstat = sys_fstat,
     .stat = sys_stat,

@@ -24,6 +24,9 @@ struct fsys_ops {
 	/* Starts writing dirty pages of a range out and does not wait: a hint
 	 * whose failure is ignored. */
 	int (*sync_range_start)(int fd, off_t at, off_t n);
+	/* Reads and writes of the descriptor go past the page cache, or through it
+	 * again. EINVAL where the file system cannot. */
+	int (*set_direct)(int fd, bool on);
 	int (*ftruncate)(int fd, off_t size);
 	int (*fstat)(int fd, struct stat *st);
 	int (*stat)(const char *path, struct stat *st);

@@ -216,12 +216,16 @@ enum err_code session_append(
 {
 	enum err_code rc = catch_up(x, u, alg, err);
 
-	if (rc == ERR_OK)
-		rc = storage_upload_write(u, p, n, err);
-	if (rc == ERR_OK) {
-		hasher_update(x->hasher, p, n);
+	if (rc)
+		return rc;
+	/* The disk takes the bytes while the processor hashes them. */
+	storage_upload_start(u, p, n);
+	hasher_update(x->hasher, p, n);
+	rc = storage_upload_wait(u, err);
+	if (rc)
+		hasher_free(&x->hasher); /* it has seen bytes that are not there */
+	else
 		x->hashed += n;
-	}
 	return rc;
 }
 

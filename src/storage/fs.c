@@ -14,6 +14,7 @@
  */
 #include "storage/fs_copy.h"
 #include "storage/fs_path.h"
+#include "storage/fs_writer.h"
 #include "storage/storage.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -29,10 +30,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Dirty bytes of an upload after which the kernel is told to start writing, so
- * that the disk works while the network does. */
-#define WRITEBACK_STEP ((uint64_t)64 << 20)
-
 struct fs {
 	struct storage base;
 	char *root;
@@ -43,8 +40,7 @@ struct fs {
 
 struct fs_upload {
 	struct storage_upload base;
-	int fd;
-	uint64_t flushed; /* writing out was started up to here */
+	struct fs_writer out;
 	char id[UUID_TEXT];
 };
 
@@ -289,8 +285,7 @@ static enum err_code upload_new(
 	}
 	u = xcalloc(1, sizeof(*u));
 	u->base = (struct storage_upload){STORAGE_UPLOAD_MAGIC, s, (uint64_t)st.st_size};
-	u->fd = fd;
-	u->flushed = u->base.size;
+	fs_writer_init(&u->out, fd, u->base.size);
 	snprintf(u->id, sizeof(u->id), "%s", id);
 	*out = &u->base;
 	return ERR_OK;
@@ -306,38 +301,43 @@ static enum err_code fs_upload_open(struct storage *s, const char *id, struct st
 	return upload_new(s, id, 0, out, err);
 }
 
-static enum err_code fs_upload_write(struct storage_upload *base, const void *p, size_t n, struct err *err)
+static void fs_upload_start(struct storage_upload *base, const void *p, size_t n)
+{
+	fs_writer_start(&upload_of(base)->out, p, n, base->size);
+}
+
+static enum err_code fs_upload_wait(struct storage_upload *base, struct err *err)
 {
 	struct fs_upload *u = upload_of(base);
-	enum err_code rc = fsys_write_all(u->fd, p, n, (off_t)base->size, err);
+	enum err_code rc = fs_writer_wait(&u->out, err);
 
 	if (rc) {
 		/* Bytes behind the size would be taken for received ones after a
 		 * restart; where even this fails, the digest check catches it. */
-		bool torn = fsys->ftruncate(u->fd, (off_t)base->size) != 0;
+		bool torn = fsys->ftruncate(u->out.fd, (off_t)base->size) != 0;
 
 		err_context(err, "upload %s%s", u->id, torn ? " (may have a torn end)" : "");
 		return rc;
 	}
-	base->size += n;
-	if (base->size - u->flushed >= WRITEBACK_STEP) {
-		fsys->sync_range_start(u->fd, (off_t)u->flushed, (off_t)(base->size - u->flushed));
-		u->flushed = base->size;
-	}
+	base->size += u->out.n;
 	return ERR_OK;
 }
 
 static enum err_code fs_upload_read(
     struct storage_upload *base, uint64_t at, void *p, size_t n, size_t *got, struct err *err)
 {
-	return fsys_read_all(upload_of(base)->fd, p, n, (off_t)at, got, err);
+	struct fs_upload *u = upload_of(base);
+
+	fs_writer_pause(&u->out);
+	return fsys_read_all(u->out.fd, p, n, (off_t)at, got, err);
 }
 
 static void fs_upload_close(struct storage_upload **base)
 {
 	struct fs_upload *u = upload_of(*base);
 
-	fsys->close(u->fd);
+	fs_writer_done(&u->out);
+	fsys->close(u->out.fd);
 	u->base.magic = 0;
 	free(u);
 	*base = NULL;
@@ -408,7 +408,7 @@ static enum err_code fs_upload_commit(struct storage_upload **base, const struct
 	enum err_code rc;
 
 	fs_path_upload(fs->root, u->id, from);
-	if (fsys->fsync(u->fd) != 0) {
+	if (fsys->fsync(u->out.fd) != 0) {
 		rc = err_sys(err, errno, "cannot sync %s", from);
 		/* The kernel forgets pages it could not write and a second sync
 		 * would succeed without them: these bytes cannot be had any more. */
@@ -557,7 +557,8 @@ static const struct storage_ops fs_ops = {
     .sync = fs_sync,
     .upload_create = fs_upload_create,
     .upload_open = fs_upload_open,
-    .upload_write = fs_upload_write,
+    .upload_start = fs_upload_start,
+    .upload_wait = fs_upload_wait,
     .upload_read = fs_upload_read,
     .upload_commit = fs_upload_commit,
     .upload_close = fs_upload_close,

@@ -140,10 +140,22 @@ enum err_code storage_upload_open(struct storage *s, const char *id, struct stor
 	return timed(s, ACT_WRITER, start, s->ops->upload_open(s, id, out, err));
 }
 
-enum err_code storage_upload_write(struct storage_upload *u, const void *p, size_t n, struct err *err)
+void storage_upload_start(struct storage_upload *u, const void *p, size_t n)
 {
 	OBJ_CHECK(u, STORAGE_UPLOAD_MAGIC);
-	return u->store->ops->upload_write(u, p, n, err);
+	u->store->ops->upload_start(u, p, n);
+}
+
+enum err_code storage_upload_wait(struct storage_upload *u, struct err *err)
+{
+	OBJ_CHECK(u, STORAGE_UPLOAD_MAGIC);
+	return u->store->ops->upload_wait(u, err);
+}
+
+enum err_code storage_upload_write(struct storage_upload *u, const void *p, size_t n, struct err *err)
+{
+	storage_upload_start(u, p, n);
+	return storage_upload_wait(u, err);
 }
 
 enum err_code storage_upload_read(

@@ -69,7 +69,8 @@ struct storage_ops {
 	enum err_code (*sync)(struct storage *, struct err *);
 	enum err_code (*upload_create)(struct storage *, const char *id, struct storage_upload **, struct err *);
 	enum err_code (*upload_open)(struct storage *, const char *id, struct storage_upload **, struct err *);
-	enum err_code (*upload_write)(struct storage_upload *, const void *, size_t, struct err *);
+	void (*upload_start)(struct storage_upload *, const void *, size_t);
+	enum err_code (*upload_wait)(struct storage_upload *, struct err *);
 	enum err_code (*upload_read)(struct storage_upload *, uint64_t at, void *, size_t, size_t *got, struct err *);
 	enum err_code (*upload_commit)(struct storage_upload **, const struct digest *, struct err *);
 	void (*upload_close)(struct storage_upload **);
@@ -153,8 +154,16 @@ enum err_code storage_upload_create(
 /* ERR_NOT_FOUND. (*out)->size is what was received before. */
 enum err_code storage_upload_open(
     struct storage *s, const char *id, struct storage_upload **out, struct err *err) MUST_USE;
-/* Appends; after a failure the size is unchanged and the write may be tried
- * again. ERR_NO_SPACE when the medium is full. */
+/* Large pieces cost the least when they begin at a multiple of this in the upload
+ * and in memory, and are a multiple of it long. */
+#define STORAGE_ALIGN 4096
+/* Begins to append, and may return before it is done: the bytes stay where they
+ * are, and nothing else is asked of the upload, until storage_upload_wait. */
+void storage_upload_start(struct storage_upload *u, const void *p, size_t n);
+/* What became of it. After a failure the size is unchanged and the bytes may be
+ * tried again. ERR_NO_SPACE when the medium is full. */
+enum err_code storage_upload_wait(struct storage_upload *u, struct err *err) MUST_USE;
+/* Both in one. */
 enum err_code storage_upload_write(struct storage_upload *u, const void *p, size_t n, struct err *err) MUST_USE;
 /* Reads back what was written, to hash it again after a restart. */
 enum err_code storage_upload_read(

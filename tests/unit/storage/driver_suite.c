@@ -352,6 +352,55 @@ static void test_resume(void **state)
 	free(p);
 }
 
+/*
+ * A large upload in pieces that begin and end anywhere, from memory that is aligned
+ * and memory that is not, with reads and a lost connection in between.
+ */
+static void test_large_upload(void **state)
+{
+	enum { MIB = 1 << 20, ALL = 14 * MIB + 1234 };
+	static const size_t pieces[] = {4 * MIB, MIB, MIB, 300001, STORAGE_ALIGN - 300001 % STORAGE_ALIGN, MIB, 1,
+	    MIB - 1, 2 * MIB, 2 * MIB + 5000, 70000};
+	struct storage *s = *state;
+	struct storage_upload *u = NULL;
+	struct err err = {0};
+	struct digest d;
+	char id[UUID_TEXT];
+	uint8_t *p = driver_bytes(8, ALL, DIGEST_SHA256, &d), *piece = aligned_alloc(STORAGE_ALIGN, 5 * MIB),
+	        back[9000];
+	size_t at = 0, got;
+
+	assert_non_null(piece);
+	uuid_random(id);
+	assert_ok(storage_upload_create(s, id, &u, &err));
+	for (size_t i = 0; at < ALL; i++) {
+		size_t n = i < ARRAY_LEN(pieces) ? pieces[i] : MIB, skew = i % 4 == 3 ? 3 : 0;
+
+		n = n < ALL - at ? n : ALL - at;
+		memcpy(piece + skew, p + at, n);
+		storage_upload_start(u, piece + skew, n);
+		assert_ok(storage_upload_wait(u, &err));
+		at += n;
+		assert_int_equal(u->size, at);
+		if (i % 2) {
+			size_t from = at > sizeof(back) ? at - sizeof(back) : 0;
+
+			assert_ok(storage_upload_read(u, from, back, sizeof(back), &got, &err));
+			assert_int_equal(got, at - from);
+			assert_memory_equal(back, p + from, got);
+		}
+		if (i % 5 == 4) {
+			storage_upload_close(&u);
+			assert_ok(storage_upload_open(s, id, &u, &err));
+			assert_int_equal(u->size, at);
+		}
+	}
+	assert_ok(storage_upload_commit(&u, &d, &err));
+	assert_true(driver_holds(s, &d, p, ALL));
+	free(piece);
+	free(p);
+}
+
 static void test_upload_list(void **state)
 {
 	struct storage *s = *state;
@@ -648,6 +697,7 @@ int driver_suite_run(const struct driver *d)
 	    SUITE_TEST(test_list),
 	    SUITE_TEST(test_upload_names),
 	    SUITE_TEST(test_resume),
+	    SUITE_TEST(test_large_upload),
 	    SUITE_TEST(test_upload_list),
 	    SUITE_TEST(test_commit_over_existing),
 	    SUITE_TEST(test_same_digest_at_once),

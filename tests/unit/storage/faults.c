@@ -59,7 +59,8 @@ static ssize_t faulty_pwrite(int fd, const void *p, size_t n, off_t at)
 	if (n < 2)
 		return -1;
 	faults.half_written = true;
-	return fsys_system.pwrite(fd, p, n / 2, at);
+	/* A file that is written past the page cache takes whole blocks only. */
+	return fsys_system.pwrite(fd, p, n < 8192 ? n / 2 : n / 8192 * 4096, at);
 }
 
 /* Waiting for the disk proves nothing here and takes most of the time. */
@@ -78,6 +79,11 @@ static int faulty_fsync(int fd)
 static int faulty_sync_range_start(int fd, off_t at, off_t n)
 {
 	return fails("sync_range_start") ? -1 : fsys_system.sync_range_start(fd, at, n);
+}
+
+static int faulty_set_direct(int fd, bool on)
+{
+	return fails("set_direct") ? -1 : fsys_system.set_direct(fd, on);
 }
 
 static int faulty_ftruncate(int fd, off_t size)
@@ -132,6 +138,7 @@ static const struct fsys_ops faulty = {
     .pwrite = faulty_pwrite,
     .fsync = faulty_fsync,
     .sync_range_start = faulty_sync_range_start,
+    .set_direct = faulty_set_direct,
     .ftruncate = faulty_ftruncate,
     .fstat = faulty_fstat,
     .stat = faulty_stat,

@@ -12,6 +12,7 @@
 
 #include "base/codec.h"
 #include "storage/fs_path.h"
+#include "storage/fs_writer.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -239,6 +240,70 @@ static void test_write_can_be_repeated(void **state)
 	free(p);
 }
 
+/* Of a large upload too, whose pieces another thread writes past the page cache. */
+static void test_direct_write_can_be_repeated(void **state)
+{
+	enum { PIECE = 1 << 20, BEFORE = FS_DIRECT_FROM, ALL = BEFORE + 3 * PIECE };
+	struct storage *s = NULL;
+	struct storage_upload *u = NULL;
+	struct err err = {0};
+	struct digest d;
+	char id[UUID_TEXT];
+	uint8_t *p = driver_bytes(1, ALL, DIGEST_SHA256, &d), *piece = aligned_alloc(STORAGE_ALIGN, PIECE);
+
+	assert_non_null(piece);
+	uuid_random(id);
+	assert_ok(storage_fs_open(place, &s, &err));
+	assert_ok(storage_upload_create(s, id, &u, &err));
+	assert_ok(storage_upload_write(u, p, BEFORE, &err));
+	for (size_t at = BEFORE; at < ALL; at += PIECE) {
+		memcpy(piece, p + at, PIECE);
+		/* The first time the flag is set before the write. */
+		faults_arm(at == BEFORE ? 2 : 1, at == BEFORE ? EIO : ENOSPC, FAULTS_ONCE);
+		assert_err(storage_upload_write(u, piece, PIECE, &err), at == BEFORE ? ERR_IO : ERR_NO_SPACE);
+		assert_string_equal(faults_disarm(), "pwrite");
+		assert_int_equal(u->size, at);
+		assert_ok(storage_upload_write(u, piece, PIECE, &err));
+	}
+	assert_ok(storage_upload_commit(&u, &d, &err));
+	assert_true(driver_holds(s, &d, p, ALL));
+	storage_free(&s);
+	free(piece);
+	free(p);
+}
+
+/* A file system that cannot do it gets everything through the page cache. */
+static void test_no_direct_writes_to_be_had(void **state)
+{
+	enum { PIECE = 1 << 20, ALL = FS_DIRECT_FROM + 2 * PIECE };
+	struct digest d;
+	uint8_t *p = aligned_alloc(STORAGE_ALIGN, ALL), *q = driver_bytes(2, ALL, DIGEST_SHA256, &d);
+	struct storage *s = NULL;
+	struct err err = {0};
+
+	assert_non_null(p);
+	memcpy(p, q, ALL);
+	assert_ok(storage_fs_open(place, &s, &err));
+	/* Either the flag is refused, or the first write with it. */
+	for (unsigned call = 1; call <= 2; call++) {
+		struct storage_upload *u = NULL;
+		char id[UUID_TEXT];
+
+		uuid_random(id);
+		assert_ok(storage_upload_create(s, id, &u, &err));
+		assert_ok(storage_upload_write(u, p, FS_DIRECT_FROM, &err));
+		faults_arm(call, EINVAL, FAULTS_ONCE);
+		assert_ok(storage_upload_write(u, p + FS_DIRECT_FROM, PIECE, &err));
+		assert_string_equal(faults_disarm(), call == 1 ? "set_direct" : "pwrite");
+		assert_ok(storage_upload_write(u, p + FS_DIRECT_FROM + PIECE, PIECE, &err));
+		assert_ok(storage_upload_commit(&u, &d, &err));
+		assert_true(driver_holds(s, &d, p, ALL));
+	}
+	storage_free(&s);
+	free(p);
+	free(q);
+}
+
 /*
  * After a failed sync the kernel has forgotten the bytes and would call a second
  * sync a success: the upload must not be there to be committed again.
@@ -411,6 +476,8 @@ int main(void)
 	    cmocka_unit_test(test_io_error),
 	    cmocka_unit_test(test_no_descriptors),
 	    PLACE_TEST(test_write_can_be_repeated),
+	    PLACE_TEST(test_direct_write_can_be_repeated),
+	    PLACE_TEST(test_no_direct_writes_to_be_had),
 	    PLACE_TEST(test_failed_sync_loses_the_upload),
 	    PLACE_TEST(test_commit_can_be_repeated),
 	    PLACE_TEST(test_broken_walks),

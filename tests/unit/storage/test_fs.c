@@ -9,10 +9,14 @@
 
 #include "base/codec.h"
 #include "storage/fs_path.h"
+#include "storage/fs_writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -384,6 +388,69 @@ static void test_leaves_no_descriptor(void **state)
 	free(p);
 }
 
+/* Pages of a file that are in the page cache, from an offset on. */
+static size_t pages_in_memory(const char *path, off_t from)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	unsigned char *in;
+	size_t pages, found = 0;
+	void *map;
+
+	ASSERT(fd >= 0 && fstat(fd, &st) == 0);
+	pages = ((size_t)(st.st_size - from) + 4095) / 4096;
+	map = mmap(NULL, (size_t)(st.st_size - from), PROT_READ, MAP_SHARED, fd, from);
+	in = xmalloc(pages);
+	ASSERT(map != MAP_FAILED && mincore(map, (size_t)(st.st_size - from), in) == 0);
+	for (size_t i = 0; i < pages; i++)
+		found += in[i] & 1;
+	munmap(map, (size_t)(st.st_size - from));
+	free(in);
+	close(fd);
+	return found;
+}
+
+/* The beginning of a blob is in memory for whoever pulls it next; the rest of a
+ * large one drives nothing out of the page cache. */
+static void test_large_uploads_go_past_the_page_cache(void **state)
+{
+	enum { ALL = 12 << 20 };
+	char root[] = "/var/tmp/berth-store-XXXXXX"; /* on a disk, if anything is */
+	struct storage *s = NULL;
+	struct storage_upload *u = NULL;
+	struct err err = {0};
+	struct digest d;
+	struct statfs medium;
+	char id[UUID_TEXT], path[FS_PATH];
+	uint8_t *p, *piece;
+
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(statfs(root, &medium), 0);
+	if (medium.f_type == TMPFS_MAGIC) {
+		place_remove(root);
+		skip();
+	}
+	p = driver_bytes(1, ALL, DIGEST_SHA256, &d);
+	piece = aligned_alloc(STORAGE_ALIGN, 1 << 20);
+	assert_non_null(piece);
+	assert_ok(storage_fs_open(root, &s, &err));
+	uuid_random(id);
+	assert_ok(storage_upload_create(s, id, &u, &err));
+	for (size_t at = 0; at < ALL; at += 1 << 20) {
+		memcpy(piece, p + at, 1 << 20);
+		assert_ok(storage_upload_write(u, piece, 1 << 20, &err));
+	}
+	assert_ok(storage_upload_commit(&u, &d, &err));
+	fs_path_blob(root, &d, path);
+	assert_int_equal(pages_in_memory(path, FS_DIRECT_FROM), 0);
+	assert_true(pages_in_memory(path, 0) > 0);
+	assert_true(driver_holds(s, &d, p, ALL));
+	storage_free(&s);
+	place_remove(root);
+	free(piece);
+	free(p);
+}
+
 int main(void)
 {
 #define PLACE_TEST(fn) cmocka_unit_test_setup_teardown(fn, make_place, remove_place)
@@ -398,6 +465,7 @@ int main(void)
 	    PLACE_TEST(test_unwritable),
 	    PLACE_TEST(test_lock),
 	    PLACE_TEST(test_leaves_no_descriptor),
+	    cmocka_unit_test(test_large_uploads_go_past_the_page_cache),
 	};
 
 	storage_metrics_register();
