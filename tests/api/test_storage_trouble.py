@@ -53,11 +53,13 @@ def test_a_disk_that_fills_up_to_the_last_byte_loses_nothing(tmp_path, small_dis
         client, repo, pushed = Client(server.url), content.name(), []
         for _ in range(200):
             data = content.noise(300_000)
-            answer = client.finish(client.upload(repo), content.digest(data), data) \
-                if client.post(f"/v2/{repo}/blobs/uploads/").status_code == 202 else None
-            if answer is None or answer.status_code != 201:
+            answer = client.post(f"/v2/{repo}/blobs/uploads/")
+            if answer.status_code == 202:
+                answer = client.finish(answer.headers["Location"], content.digest(data), data)
+            if answer.status_code != 201:
                 break
             pushed.append(content.digest(data))
+        assert answer.status_code == 507 and "full" in answer.text, answer.text
         assert 10 < len(pushed) < 100
         for digest in pushed:
             assert content.digest(client.get(f"/v2/{repo}/blobs/{digest}").content) == digest
