@@ -28,6 +28,7 @@ ASAN := $(BUILD)/asan
 TSAN := $(BUILD)/tsan
 CLANG := $(BUILD)/clang
 FUZZ := $(BUILD)/fuzz
+BENCH := $(BUILD)/bench
 
 install_packages = $(if $(NO_INSTALL),true,tools/install)
 ninja = ninja -j$(JOBS) -C
@@ -47,7 +48,8 @@ test: packages-test build asan tsan
 interop: packages-interop build
 	@$(PYTHON) tools/suites interop
 
-bench: packages-bench build
+bench: packages-bench build $(BENCH)/build.ninja
+	@$(ninja) $(BENCH) --quiet tests/tools/seed_meta
 	tests/bench/run
 
 # The two instrumented builds, with unit tests and the replay of fuzz corpora.
@@ -96,6 +98,8 @@ $(TSAN)/build.ninja: | packages-build packages-test
 	@tools/configure $(TSAN) --buildtype=debugoptimized -Dtests=true -Db_sanitize=thread
 $(CLANG)/build.ninja: | packages-build packages-lint
 	@CC=clang tools/configure $(CLANG) --buildtype=debug -Dtests=true
+$(BENCH)/build.ninja: | packages-build
+	@tools/configure $(BENCH) --buildtype=release -Dbench=true
 $(FUZZ)/build.ninja: | packages-build packages-fuzz
 	@CC=clang tools/configure $(FUZZ) --buildtype=debugoptimized -Dtests=true -Dfuzzer=true \
 		-Db_lundef=false -Db_sanitize=address,undefined

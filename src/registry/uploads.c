@@ -416,8 +416,6 @@ static void post_whole(struct call *c)
 		session_finish(c->r->sessions, &u.session);
 }
 
-/* What to hash with while the bytes come in, sha256 unless the client says
- * otherwise; DIGEST_NONE after having answered that there is no such one. */
 /* POST ?digest= without a body is the whole blob only when that is empty; else
  * the client wants to send it later, and gets an upload as from registry:2. */
 static bool whole_blob_follows(struct call *c, struct slice text)
@@ -432,6 +430,8 @@ static bool whole_blob_follows(struct call *c, struct slice text)
 	return digest_eq(&claimed, &empty);
 }
 
+/* What to hash with while the bytes come in, sha256 unless the client says
+ * otherwise; DIGEST_NONE after having answered that there is no such one. */
 static enum digest_alg wanted_algorithm(struct call *c)
 {
 	struct slice name;

@@ -2,7 +2,6 @@
 """The parts of the benchmark, each with its servers started and stopped inside."""
 
 import contextlib
-import glob
 import hashlib
 import http.client
 import json
@@ -268,9 +267,11 @@ def during_pulls(b, server, path):
 
 
 def seeder():
-    found = [os.environ.get("SEED_META", "")] + sorted(glob.glob(os.path.join(servers.REPO, "build/*/tests/**/seed_meta"),
-                                                                 recursive=True))
-    return next((f for f in found if os.access(f, os.X_OK)), None)
+    """The program that fills a database."""
+    found = os.environ.get("SEED_META", os.path.join(servers.REPO, "build/bench/tests/tools/seed_meta"))
+    if not os.access(found, os.X_OK):
+        raise RuntimeError(f"{found} is not there: `make bench` builds it")
+    return found
 
 
 def seeded(b):
@@ -279,16 +280,12 @@ def seeded(b):
         folder = b.house.folder("seeded")
         database = os.path.join(folder, "data", "berth", "berth.db")
         os.makedirs(os.path.dirname(database))
-        tool = seeder()
         if b.database:
             shutil.copyfile(b.database, database)
-        elif tool:
-            print("  (filling the database)", flush=True)
-            subprocess.run([tool, database, str(b.many), str(b.many), str(b.many)], check=True, timeout=1200,
-                           capture_output=True)
         else:
-            raise RuntimeError("seed_meta is not built: meson setup build/tools -Dtests=true && ninja -C build/tools, "
-                               "or name it in SEED_META, or a database it made with --database")
+            print("  (filling the database)", flush=True)
+            subprocess.run([seeder(), database, str(b.many), str(b.many), str(b.many)], check=True, timeout=2400,
+                           capture_output=True)
         b.seeded = folder
     return b.seeded
 
@@ -367,7 +364,7 @@ def list_pages(b, server, what, path):
 
 def gc(b):
     """The online collection: time, disk, pulls meanwhile; the stock collector."""
-    collect.gc(b, seeder())
+    collect.gc(b, seeder)
 
 
 PARTS = {"pull": pull, "manifest": manifest, "push": push, "images": images, "memory": memory, "start": start,
