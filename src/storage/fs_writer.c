@@ -72,9 +72,10 @@ static enum err_code write_buffered(struct fs_writer *w, size_t from, struct err
 	return rc;
 }
 
-/* Writes all that was asked for, the first `direct` bytes of it directly. */
-static enum err_code write_now(struct fs_writer *w, size_t direct, struct err *err)
+/* Writes all that was asked for. */
+static enum err_code write_now(struct fs_writer *w, struct err *err)
 {
+	size_t direct = begin_direct(w);
 	struct err why = {0};
 
 	if (direct > 0) {
@@ -106,7 +107,7 @@ static void *help(void *arg)
 			continue;
 		}
 		mutex_unlock(&h->lock);
-		h->rc = write_now(h->w, h->w->n - h->w->n % STORAGE_ALIGN, &h->err);
+		h->rc = write_now(h->w, &h->err);
 		mutex_lock(&h->lock);
 		h->state = HELPER_IDLE;
 		cond_signal(&h->changed);
@@ -173,7 +174,7 @@ void fs_writer_start(struct fs_writer *w, const void *p, size_t n, uint64_t at)
 	w->p = p;
 	w->n = n;
 	w->at = at;
-	if (n < HAND_MIN || begin_direct(w) == 0)
+	if (n < HAND_MIN || at < FS_HELP_FROM)
 		return; /* the wait does it */
 	if (!w->helper)
 		w->helper = helper_new(w);
@@ -186,7 +187,7 @@ void fs_writer_start(struct fs_writer *w, const void *p, size_t n, uint64_t at)
 enum err_code fs_writer_wait(struct fs_writer *w, struct err *err)
 {
 	if (!w->handed)
-		return write_now(w, begin_direct(w), err);
+		return write_now(w, err);
 	w->handed = false;
 	return helper_wait(w->helper, err);
 }

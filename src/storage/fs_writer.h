@@ -2,15 +2,15 @@
 /*
  * fs_writer.h - writing a long file from its beginning to its end.
  *
- * The first megabytes go through the page cache, so that a small blob is in
- * memory when somebody pulls it. What follows goes to the disk directly
- * (O_DIRECT) where the file system can do that: nothing is copied, no memory is
- * asked for, and a large push does not drive out of the cache what others pull.
- * Only a write that begins at a multiple of STORAGE_ALIGN in the file and in
- * memory can be direct; the odd bytes at its end, and all others, are buffered.
+ * The first FS_DIRECT_FROM bytes go through the page cache, so that layers of
+ * usual size are in memory when they are pulled. What follows goes to the disk
+ * directly (O_DIRECT) where the file system can do that: nothing is copied, no
+ * memory is asked for, and a huge push does not drive out of the cache what
+ * others pull. Only a write that begins at a multiple of STORAGE_ALIGN in the file
+ * and in memory can be direct; the odd bytes at its end, and all others, are buffered.
  *
- * A direct write takes as long as the disk, so a thread of the writer's own does
- * it (it is started with the first one) while the caller hashes the same bytes.
+ * From FS_HELP_FROM on a thread of the writer's own writes, while the caller hashes
+ * the same bytes.
  *
  * One thread at a time. Nothing is durable before fsync.
  */
@@ -19,8 +19,8 @@
 
 #include "base/err.h"
 
-/* From here on a file is written directly. */
-#define FS_DIRECT_FROM ((uint64_t)4 << 20)
+#define FS_HELP_FROM ((uint64_t)4 << 20)
+#define FS_DIRECT_FROM ((uint64_t)64 << 20)
 
 struct fs_writer {
 	int fd;

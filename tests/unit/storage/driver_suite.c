@@ -358,15 +358,15 @@ static void test_resume(void **state)
  */
 static void test_large_upload(void **state)
 {
-	enum { MIB = 1 << 20, ALL = 14 * MIB + 1234 };
-	static const size_t pieces[] = {4 * MIB, MIB, MIB, 300001, STORAGE_ALIGN - 300001 % STORAGE_ALIGN, MIB, 1,
+	enum { MIB = 1 << 20, ALL = 74 * MIB + 1234 };
+	static const size_t pieces[] = {62 * MIB, MIB, 2 * MIB, 300001, STORAGE_ALIGN - 300001 % STORAGE_ALIGN, MIB, 1,
 	    MIB - 1, 2 * MIB, 2 * MIB + 5000, 70000};
 	struct storage *s = *state;
 	struct storage_upload *u = NULL;
 	struct err err = {0};
 	struct digest d;
 	char id[UUID_TEXT];
-	uint8_t *p = driver_bytes(8, ALL, DIGEST_SHA256, &d), *piece = aligned_alloc(STORAGE_ALIGN, 5 * MIB),
+	uint8_t *p = driver_bytes(8, ALL, DIGEST_SHA256, &d), *piece = aligned_alloc(STORAGE_ALIGN, 64 * MIB),
 	        back[9000];
 	size_t at = 0, got;
 

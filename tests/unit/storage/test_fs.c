@@ -414,7 +414,7 @@ static size_t pages_in_memory(const char *path, off_t from)
  * large one drives nothing out of the page cache. */
 static void test_large_uploads_go_past_the_page_cache(void **state)
 {
-	enum { ALL = 12 << 20 };
+	enum { ALL = FS_DIRECT_FROM + (8 << 20) };
 	char root[] = "/var/tmp/berth-store-XXXXXX"; /* on a disk, if anything is */
 	struct storage *s = NULL;
 	struct storage_upload *u = NULL;
