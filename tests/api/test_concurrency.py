@@ -3,12 +3,8 @@
 import concurrent.futures
 import random
 
-import pytest
-
 import content
 from client import Client, walk
-
-pytestmark = pytest.mark.concurrency
 
 
 def together(count, work):
