@@ -214,12 +214,18 @@ static bool check_sizes(struct call *c, const struct manifest *m)
 	for (size_t i = 0; i < m->nrefs; i++) {
 		char text[DIGEST_TEXT];
 		struct meta_blob blob;
+		struct err err = {0};
+		enum err_code rc;
 
 		if (!m->refs[i].required || m->refs[i].kind == META_REF_CHILD)
 			continue;
-		if (meta_blob_get(c->r->o.meta, c->name, &m->refs[i].digest, &blob, NULL) ||
-		    blob.size == (uint64_t)m->info[i].size)
+		rc = meta_blob_get(c->r->o.meta, c->name, &m->refs[i].digest, &blob, &err);
+		if (rc == ERR_NOT_FOUND || (rc == ERR_OK && blob.size == (uint64_t)m->info[i].size))
 			continue;
+		if (rc) {
+			oci_fail_system(c->req, &err, "looking for the blobs of the manifest");
+			return false;
+		}
 		oci_fail_why(c->req, OCI_MANIFEST_INVALID, "%.*s: the manifest says %lld bytes, the blob %s has %llu",
 		    SLICE_ARG(m->info[i].what), (long long)m->info[i].size, digest_format(&m->refs[i].digest, text),
 		    (unsigned long long)blob.size);
