@@ -123,19 +123,21 @@ static void fs_close_blob(struct storage_blob *b)
 static enum err_code fs_remove_blob(struct storage *s, const struct digest *d, struct err *err)
 {
 	char path[FS_PATH];
+	bool there;
 
 	fs_path_blob(fs_of(s)->root, d, path);
-	if (fsys->unlink(path) != 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return not_here(d, err);
+	there = fsys->unlink(path) == 0;
+	if (!there && errno == ENOTDIR)
+		return not_here(d, err);
+	if (!there && errno != ENOENT)
 		return err_sys(err, errno, "cannot remove %s", path);
-	}
+	/* Also when the bytes were gone: a removal that came only so far is
+	 * finished. A push of the same blob may have put it back already; the
+	 * directory then is not empty and stays. */
 	fs_path_blob_dir(fs_of(s)->root, d, path);
-	/* A push of the same blob may have put it back already; the directory
-	 * then is not empty and stays. */
 	if (fsys->rmdir(path) != 0 && errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT)
 		return err_sys(err, errno, "cannot remove %s", path);
-	return ERR_OK;
+	return there ? ERR_OK : not_here(d, err);
 }
 
 static enum err_code fs_sync_removals(struct storage *s, const struct digest *d, size_t n, struct err *err)
