@@ -83,7 +83,8 @@ static bool on_line(json_t *line, void *arg)
 	    .manifests = number(line, "manifests"),
 	    .links = number(line, "links"),
 	    .blobs = number(line, "blobs"),
-	    .bytes = number(line, "bytes")};
+	    .bytes = number(line, "bytes"),
+	    .stuck = number(line, "stuck")};
 	show_bar(g);
 	return true;
 }
@@ -162,6 +163,12 @@ static int run(struct gc_call *g, const char *path)
 	}
 	if (!g->quiet)
 		show_summary(g);
+	if (g->report.stuck) {
+		fprintf(stderr,
+		    "berth: %llu useless blob%s could not be removed; the log says why, and the next collection tries again\n",
+		    (unsigned long long)g->report.stuck, g->report.stuck == 1 ? "" : "s");
+		return EXIT_FAILED;
+	}
 	return EXIT_OK;
 }
 

@@ -37,9 +37,9 @@ static void tell(struct http_req *req, json_t *line)
 
 static json_t *report_json(const struct gc_report *r)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "reviewed", (json_int_t)r->reviewed, "waiting",
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "reviewed", (json_int_t)r->reviewed, "waiting",
 	    (json_int_t)r->waiting, "manifests", (json_int_t)r->manifests, "links", (json_int_t)r->links, "blobs",
-	    (json_int_t)r->blobs, "bytes", (json_int_t)r->bytes);
+	    (json_int_t)r->blobs, "bytes", (json_int_t)r->bytes, "stuck", (json_int_t)r->stuck);
 }
 
 static bool on_progress(const struct gc_report *r, void *arg)

@@ -154,6 +154,7 @@ static void unlink_freed(struct run *r, struct meta_gc_links *links)
 		if (rc == ERR_OK || rc == ERR_NOT_FOUND)
 			continue;
 		l->freed = false;
+		r->report->stuck++;
 		LOG_ERROR("a useless blob cannot be removed, the next collection tries again",
 		    LOG_STR("digest", digest_format(&l->digest, text)), LOG_STR("error", err.msg));
 	}
@@ -164,6 +165,24 @@ static enum err_code forget_files(struct run *r, struct links_args *a, const str
 	enum err_code rc = storage_sync_removals(r->storage, digests, a->links.n, err);
 
 	return rc ? rc : meta_write(r->meta, META_RELAXED, do_removed, a, err);
+}
+
+static void count_links(struct run *r, const struct meta_gc_links *links)
+{
+	for (size_t i = 0; i < links->n; i++) {
+		const struct meta_gc_link *l = &links->v[i];
+
+		r->report->links += l->removed;
+		if (!l->freed)
+			continue;
+		r->report->blobs++;
+		r->report->bytes += l->size;
+		tell(r, "blob", SLICE_NONE, &l->digest, l->size);
+		if (!r->rules->dry_run) {
+			count(M_BLOBS, 1);
+			count(M_BYTES, (double)l->size);
+		}
+	}
 }
 
 /* What a crash, or a medium that failed, left to be unlinked. */
@@ -193,6 +212,7 @@ static enum err_code left_over_files(struct run *r, struct err *err)
 			rc = forget_files(r, &a, digests, err);
 		if (rc)
 			return rc;
+		count_links(r, &a.links);
 		batch_end(r, a.links.n);
 	}
 	return ERR_OK;
@@ -206,24 +226,6 @@ static enum err_code do_review_links(struct meta_tx *tx, void *arg, struct err *
 	enum err_code rc = meta_tx_gc_review_links(tx, a->before, a->links.v, a->links.n, err);
 
 	return undo_if_dry(a->dry_run, rc, err);
-}
-
-static void count_links(struct run *r, const struct meta_gc_links *links)
-{
-	for (size_t i = 0; i < links->n; i++) {
-		const struct meta_gc_link *l = &links->v[i];
-
-		r->report->links += l->removed;
-		if (!l->freed)
-			continue;
-		r->report->blobs++;
-		r->report->bytes += l->size;
-		tell(r, "blob", SLICE_NONE, &l->digest, l->size);
-		if (!r->rules->dry_run) {
-			count(M_BLOBS, 1);
-			count(M_BYTES, (double)l->size);
-		}
-	}
 }
 
 static enum err_code review_batch(struct run *r, struct links_args *a, const struct digest *digests, struct err *err)

@@ -36,6 +36,7 @@ struct gc_report {
 	uint64_t links;         /* repositories that gave up a blob */
 	uint64_t blobs;         /* removed from the storage */
 	uint64_t bytes;         /* of these */
+	uint64_t stuck;         /* blobs whose bytes could not be removed: the next run tries again */
 	int64_t started, ended; /* clock_real; ended 0 while it runs */
 };
 

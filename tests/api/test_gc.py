@@ -300,15 +300,23 @@ def test_a_blob_that_cannot_be_removed_keeps_nothing_else(serve):
     (folder / "data").mkdir()  # unlink() fails, as root too
     (folder / "data" / "x").write_text("")
     for _ in range(2):
-        gc(running, "--now")
+        done = server.run("gc", "--now", running.config_path)
+        assert done.returncode == 1 and "1 useless blob could not be removed" in done.stderr, done.stderr
         for _, data in digests:
             assert not any(has_bytes(running, d) for d in blobs_of(data) if d != stuck)
     assert "cannot be removed" in running.text()
     (folder / "data" / "x").unlink()
     (folder / "data").rmdir()
     (folder / "data").write_text("")
+    assert f"removed blob {stuck}" in gc(running, "--now")
+    assert not folder.exists()
+    # What was removed only halfway is finished.
+    digest, data = client.push_image("r")
+    remove(client, "r", digest)
+    half = running.root / "docker/registry/v2/blobs/sha256" / (h := blobs_of(data)[0].split(":")[1])[:2] / h
+    (half / "data").unlink()
     gc(running, "--now")
-    assert not has_bytes(running, stuck)
+    assert not half.exists()
 
 
 def test_metrics(serve):
