@@ -13,7 +13,7 @@ import pytest
 SOURCE = pathlib.Path(__file__).with_name("shim.c")
 HEAD = struct.Struct("=IIIIQQ")
 CREATE, WRITE, TRUNCATE, SYNC, RENAME, LINK, UNLINK, MKDIR, RMDIR, SEND = range(1, 11)
-C_OPEN, C_CREATE, C_READ, C_WRITE, C_SYNC, C_NAMES = 1, 2, 4, 8, 16, 32
+KINDS = C_OPEN, C_CREATE, C_READ, C_WRITE, C_SYNC, C_NAMES = 1, 2, 4, 8, 16, 32
 
 
 def build(folder):
@@ -67,6 +67,14 @@ class Faults:
         """The nth call of these kinds fails, and the next `again` of them."""
         self.map[:] = self.FIELDS.pack(0, again, error, kinds, 0, 0, b"")
         self.map[:4] = struct.pack("=i", nth)
+
+    def watch(self):
+        """Nothing fails, all is counted."""
+        self.map[:] = self.FIELDS.pack(0, 0, 0, sum(KINDS), 0, 0, b"")
+
+    def calls(self):
+        """How many there were since they are counted."""
+        return self.FIELDS.unpack(self.map[:])[5]
 
     def disarm(self):
         """(how many calls failed, which one was the last)"""

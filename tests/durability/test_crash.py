@@ -27,6 +27,8 @@ CONFIG = {
 SUMMARY = re.compile(r"(\d+) damaged or missing, (\d+) useless files")
 # What a kill can leave without a record: what each pusher was committing, and one batch of the collector.
 ORPHANS_OF_A_KILL = PUSHERS + 64
+# Without these the kills hit nothing.
+DEEDS = ("blob pushed", "blob known", "blob mounted", "manifest", "tag deleted", "manifest deleted", "pulled")
 
 
 class Crash:
@@ -56,6 +58,14 @@ class Crash:
                 stop.set()
         for job in jobs:
             job.result()
+
+    def total(self):
+        """How often the pushers did what."""
+        total = {}
+        for pusher in self.pushers:
+            for what, count in pusher.count.items():
+                total[what] = total.get(what, 0) + count
+        return total
 
     def kill_while_starting(self):
         """Killed before it answers, perhaps in the middle of putting right what the last kill left."""
@@ -120,13 +130,10 @@ def test_nothing_acknowledged_is_lost_and_nothing_useless_stays(tmp_path, reques
                 assert time.monotonic() < deadline, "useless blobs stay"
                 time.sleep(0.2)
             check_log(server)
+        assert all(crash.total().get(what) for what in DEEDS), f"not all was done: {crash.total()}"
     finally:
-        total = {}
-        for pusher in crash.pushers:
-            for what, count in pusher.count.items():
-                total[what] = total.get(what, 0) + count
         print(f"{crash.kills} kills and {crash.killed_starting} while starting in {time.monotonic() - began:.0f} s; "
-              f"at most {crash.orphans_seen} useless files found; {total}")
+              f"at most {crash.orphans_seen} useless files found; {crash.total()}")
 
 
 def check_log(server):
