@@ -8,10 +8,10 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BIN = ROOT / "build/go/bin"
+BUILT = ROOT / "build/go"
 MODULES = {
     "crane": "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
-    "oras": "oras.land/oras/cmd/oras@v1.3.3",
+    "oras": "oras.land/oras/cmd/oras@v1.3.0",
     "regctl": "github.com/regclient/regclient/cmd/regctl@v0.11.7",
     "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
 }
@@ -20,7 +20,7 @@ _why_not = {}
 
 def need(program):
     """The path of a client, built if need be; where it cannot be had the test is skipped and says why."""
-    path = BIN / program
+    path = _folder(program) / program
     if not path.exists() and program not in _why_not:
         _why_not[program] = _build(program)
     if path.exists():
@@ -31,10 +31,15 @@ def need(program):
     return installed
 
 
+def _folder(program):
+    """Where it is built to: another version is another folder."""
+    return BUILT / f"{program}@{MODULES[program].split('@')[1]}"
+
+
 def _build(program):
-    """Builds a client into build/go/bin; what stood in the way, if anything."""
+    """Builds a client; what stood in the way, if anything."""
     if not shutil.which("go"):
         return f"{program} is not installed, and there is no Go to build it with"
-    done = subprocess.run(["go", "install", MODULES[program]], env=dict(os.environ, GOBIN=str(BIN)),
+    done = subprocess.run(["go", "install", MODULES[program]], env=dict(os.environ, GOBIN=str(_folder(program))),
                           capture_output=True, text=True, check=False, timeout=1500)
     return f"{MODULES[program]} could not be built: {done.stderr.strip()[-300:]}"
