@@ -83,7 +83,7 @@ install: build
 	tools/install-files '$(DESTDIR)$(PREFIX)' '$(PREFIX)'
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf --one-file-system $(BUILD)
 
 packages-%:
 	@$(install_packages) $*

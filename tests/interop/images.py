@@ -18,6 +18,7 @@ import tarfile
 import pytest
 
 import content
+import mounts
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / "build/cache/images"
@@ -48,16 +49,16 @@ def root_file_system():
     CACHE.mkdir(parents=True, exist_ok=True)
     folder = CACHE / "debian"
     suite, address = _mirror()
-    shutil.rmtree(folder, ignore_errors=True)
-    done = subprocess.run(["debootstrap", "--variant=minbase", suite, str(folder), address], capture_output=True,
-                          text=True, check=False)
+    mounts.remove(folder)
+    done = subprocess.run([*mounts.apart(), "debootstrap", "--variant=minbase", suite, str(folder), address],
+                          capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"debootstrap: {done.stdout[-1500:]}{done.stderr[-1500:]}"
     unfinished = archive.with_suffix(".part")
     with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as tar:
         for name in sorted(os.listdir(folder)):
             tar.add(folder / name, name, filter=lambda entry: None if entry.isdev() else entry)
     unfinished.rename(archive)
-    shutil.rmtree(folder)
+    mounts.remove(folder)
     return archive
 
 

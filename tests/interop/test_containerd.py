@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """containerd's ctr with a daemon of its own: fetch, push, pull."""
 import json
-import shutil
 import subprocess
 import time
 
@@ -9,6 +8,7 @@ import pytest
 
 import content
 import images
+import mounts
 from clients import Tool, need, need_root
 from conftest import PASSWORD, USER
 
@@ -26,8 +26,8 @@ def ctr_fixture(tmp_path_factory):
                       f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{folder}/sock"\n'
                       f'[ttrpc]\n  address = "{folder}/ttrpc"\n')
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([program, "--config", str(config)], stdout=log, stderr=subprocess.STDOUT,
-                                   stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([*mounts.apart(), program, "--config", str(config)], stdout=log,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     tool = Tool(need("ctr"), "--address", folder / "sock", "--namespace", "test")
     deadline = time.monotonic() + 60
     while tool.run("version")[0] != 0:
@@ -38,7 +38,7 @@ def ctr_fixture(tmp_path_factory):
     yield tool
     process.terminate()
     process.wait(60)
-    shutil.rmtree(folder, ignore_errors=True)
+    mounts.remove(folder)
 
 
 def put(layout, name):

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """podman and buildah: login, build, push, pull, manifest lists."""
 import json
-import shutil
 import tempfile
 
 import pytest
 
 import content
 import images
+import mounts
 from clients import Tool, need, need_root
 from conftest import PASSWORD, USER
 
@@ -19,7 +19,7 @@ def storage_fixture(tmp_path):
     """Arguments that keep podman and buildah in folders of their own; the second must have a short name."""
     with tempfile.TemporaryDirectory(prefix="run-") as short:
         yield ["--root", tmp_path / "storage", "--runroot", short, "--storage-driver", "vfs"]
-    shutil.rmtree(tmp_path / "storage", ignore_errors=True)
+    mounts.remove(tmp_path / "storage")
 
 
 def logged_in(program, storage, registry, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import archives
 import content
 import images
+import mounts
 from clients import Tool, need, need_root
 from conftest import PASSWORD, USER
 
@@ -22,7 +23,7 @@ def start_daemon(folder, driver):
     address, log = f"unix://{folder}/docker.sock", folder / f"{driver}.log"
     with open(log, "wb") as out:
         process = subprocess.Popen(
-            [need("dockerd"), "--iptables=false", "--ip6tables=false", "--bridge=none", f"--storage-driver={driver}",
+            [*mounts.apart(), need("dockerd"), "--iptables=false", "--ip6tables=false", "--bridge=none", f"--storage-driver={driver}",
              f"--data-root={folder}/{driver}", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid",
              f"--host={address}"], stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     docker = Tool(need("docker"), "--host", address)
@@ -48,7 +49,7 @@ def daemon_fixture(tmp_path_factory):
     yield address
     process.terminate()
     process.wait(60)
-    shutil.rmtree(folder, ignore_errors=True)
+    mounts.remove(folder)
 
 
 @pytest.fixture(name="docker")
