@@ -19,6 +19,7 @@ from server import Server
 PEERS = 1000
 PULLS = 30
 SIZE = 8 << 20
+DEADLINE = 9  # seconds: nobody is cut off before; heads have 10
 
 
 @pytest.fixture(scope="module", name="stage")
@@ -68,6 +69,27 @@ def connect(server, first):
     return made
 
 
+def held(peers):
+    """How many of the connections the server still has, with nothing said."""
+    count = 0
+    for peer in peers:
+        peer.setblocking(False)
+        try:
+            peer.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            count += 1
+        except OSError:
+            pass
+        peer.settimeout(30)
+    return count
+
+
+def check_beside(alone, beside, server, before):
+    """Nobody waits for seconds, and memory does not grow with the peers."""
+    assert statistics.median(beside) < 10 * statistics.median(alone) + 0.5
+    assert server.resident() - before < 512 << 20
+
+
 SLOW_HEADER = b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Slow: "
 SLOW_BODY = (b"PUT /v2/hostile/blob/manifests/slow HTTP/1.1\r\nHost: x\r\n"
              b"Content-Type: application/vnd.oci.image.manifest.v1+json\r\nContent-Length: 100000\r\n\r\n{")
@@ -80,8 +102,12 @@ def test_a_thousand_slow_peers_do_not_keep_others_from_pulling(stage, capsys, na
     alone = pulls(stage)
     figures("alone", alone, server, capsys)
     before = server.resident()
+    started = time.monotonic()
     peers = connect(server, first)
     try:
+        there = held(peers)
+        # All are there, unless this machine was so slow that their time was up.
+        assert there == PEERS or time.monotonic() - started > DEADLINE, f"only {there} are held"
         beside = pulls(stage)
         for peer in peers[::10]:
             try:
@@ -89,8 +115,7 @@ def test_a_thousand_slow_peers_do_not_keep_others_from_pulling(stage, capsys, na
             except OSError:
                 pass
         figures(f"beside {PEERS} {name}", beside, server, capsys)
-        assert statistics.median(beside) < 10 * statistics.median(alone) + 0.5
-        assert server.resident() - before < 512 << 20
+        check_beside(alone, beside, server, before)
     finally:
         for peer in peers:
             peer.close()
@@ -119,15 +144,19 @@ def test_slow_headers_are_cut_off(stage):
                 continue
             except OSError:
                 break
-        assert time.monotonic() - started < 45
+        assert DEADLINE < time.monotonic() - started < 45
 
 
 def test_readers_that_do_not_read_do_not_hold_others_up(stage, capsys):
     server, _, path, _ = stage
+    alone, before = pulls(stage), server.resident()
     peers = connect(server, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     try:
         beside = pulls(stage)
         figures(f"beside {PEERS} that ask and do not read", beside, server, capsys)
+        check_beside(alone, beside, server, before)
+        # They were served all the while, each as far as its socket took it, and not turned away.
+        assert all(peer.recv(15) == b"HTTP/1.1 200 OK" for peer in peers)
     finally:
         for peer in peers:
             peer.close()
