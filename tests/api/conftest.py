@@ -7,6 +7,11 @@ from raw import Raw
 from server import Server
 
 
+def pytest_addoption(parser):
+    """What takes too long for every day."""
+    parser.addoption("--full", action="store_true", help="take over 200 repositories with 5,000 tags, not a tenth of it")
+
+
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory):
     """One server for all tests of the protocol, plain and without login."""

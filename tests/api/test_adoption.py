@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directories of registry:2: taken over in place, served, given back.
 
-The tree is written by docker-registry through real pushes. ADOPTION_FULL=1 makes
-it 200 repositories with 5,000 tags; without it there is a tenth of that.
+The tree is written by docker-registry through real pushes. Every tag and every
+digest is pulled with skopeo, byte for byte: from berth after the takeover, and
+from docker-registry after the way back. With --full there are 200 repositories
+with 5,000 tags, without it a tenth of that.
 """
+import concurrent.futures
+import contextlib
+import itertools
 import json
 import os
+import pathlib
 import random
 import re
 import shutil
+import signal
+import sqlite3
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -20,9 +29,7 @@ import stock
 
 pytestmark = pytest.mark.skipif(not stock.program(), reason="docker-registry is not installed")
 
-FULL = os.environ.get("ADOPTION_FULL") == "1"
-REPOS, TAGS = (200, 25) if FULL else (20, 25)
-SAMPLE = 50 if FULL else 10
+REPOS, REPOS_FULL, TAGS = 20, 200, 25  # tags: of each repository
 DISTRIBUTION_TYPES = (content.DOCKER_MANIFEST, content.DOCKER_LIST, content.OCI_MANIFEST, content.OCI_INDEX)
 
 
@@ -33,6 +40,10 @@ class Tree:
         self.blobs = {}      # (repo, digest) -> bytes
         self.manifests = {}  # (repo, digest) -> bytes
         self.tags = {}       # (repo, tag) -> digest
+
+    def repositories(self):
+        """Their names."""
+        return sorted({repo for repo, _ in self.tags})
 
     def push_blob(self, wire, repo, data):
         """Pushes a blob."""
@@ -93,33 +104,68 @@ class Tree:
         wire.each(lambda k: manifest(k[0], k[1], k[1]), self.manifests)
         if every_blob:
             wire.each(blob, self.blobs)
-        wire.each(tags, {repo for repo, _ in self.tags})
+        wire.each(tags, self.repositories())
         catalog = json.loads(wire.expect(200, "GET", "/v2/_catalog?n=1000")[2])["repositories"]
-        assert catalog == sorted({repo for repo, _ in self.tags})
+        assert catalog == self.repositories()
 
-    def check_skopeo(self, host, folder, count):
-        """A sample as a client pulls it: all platforms, verified by the client."""
-        for repo, tag in random.sample(sorted(self.tags), count):
-            target = folder / "pulled"
-            subprocess.run(["skopeo", "copy", "--all", "--quiet", "--preserve-digests", "--src-tls-verify=false",
-                            f"docker://{host}/{repo}:{tag}", f"dir:{target}"], check=True, capture_output=True,
-                           timeout=60)
-            assert content.digest((target / "manifest.json").read_bytes()) == self.tags[repo, tag]
-            shutil.rmtree(target)
+    def check_skopeo(self, host, folder):
+        """Every tag and every digest as a client pulls it, all platforms, byte for byte."""
+        started, repos = time.monotonic(), self.repositories()
+        with concurrent.futures.ThreadPoolExecutor(max(2, os.cpu_count())) as pool:
+            pulled = list(pool.map(lambda repo: self.pull(host, repo, folder / repo.replace("/", "+")), repos))
+        images, files = map(sum, zip(*pulled))
+        assert images == len(self.tags) + len(self.manifests)
+        print(f"{len(self.tags)} tags and {len(self.manifests)} digests pulled with skopeo, {files} files compared "
+              f"in {time.monotonic() - started:.1f} s")
+
+    def pull(self, host, repo, folder):
+        """Pulls and compares one repository: how many images, how many files."""
+        wanted = {tag: digest for (r, tag), digest in self.tags.items() if r == repo}
+        wanted |= {digest: digest for r, digest in self.manifests if r == repo}
+        folder.mkdir()
+        listing = folder.with_suffix(".yml")
+        listing.write_text(json.dumps({host: {"tls-verify": False, "images": {repo: sorted(wanted)}}}))
+        done = subprocess.run(["skopeo", "sync", "--all", "--preserve-digests", "--src=yaml", "--dest=dir",
+                               str(listing), str(folder)], capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, done.stderr[-2000:]
+        files = 0
+        for name, digest in wanted.items():
+            target = folder / f"{repo.rsplit('/', 1)[-1]}{'@' if name == digest else ':'}{name}"
+            found = {p.name: p.read_bytes() for p in target.iterdir() if p.name != "version"}
+            assert found == self.as_directory(repo, digest), f"{repo}: {name}"
+            files += len(found)
+        assert len(list(folder.iterdir())) == len(wanted)
+        shutil.rmtree(folder)
+        return len(wanted), files
+
+    def as_directory(self, repo, digest, name="manifest.json"):
+        """The files that skopeo makes of a manifest and all that belongs to it."""
+        data = self.manifests[repo, digest]
+        value, files = json.loads(data), {name: data}
+        for child in value.get("manifests", []):
+            child = child["digest"]
+            files |= self.as_directory(repo, child, f"{child[7:]}.manifest.json")
+        for part in value.get("layers", []) + ([value["config"]] if "config" in value else []):
+            files[part["digest"][7:]] = self.blobs[repo, part["digest"]]
+        return files
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
+def written(tmp_path_factory, request):
     """A directory that docker-registry has written, at rest, and what is in it. Copy it."""
     folder = tmp_path_factory.mktemp("stock")
     tree = Tree()
     random.seed(7)
+    count = REPOS_FULL if request.config.getoption("full") else REPOS
     with stock.Stock(folder, folder / "root") as registry:
         wire = stock.Wire(registry.port)
         started = time.monotonic()
-        wire.each(lambda i: tree.fill(wire, i), range(REPOS))
-        print(f"{len(tree.tags)} tags, {len(tree.manifests)} manifests, {len(tree.blobs)} blobs in {REPOS} "
-              f"repositories pushed in {time.monotonic() - started:.1f} s")
+        wire.each(lambda i: tree.fill(wire, i), range(count))
+        took = time.monotonic() - started
+    assert len(tree.repositories()) == count and len(tree.tags) == count * TAGS
+    indexes = sum("manifests" in json.loads(data) for data in tree.manifests.values())
+    print(f"{count} repositories, {len(tree.tags)} tags, {len(tree.manifests)} manifests ({indexes} of them indexes), "
+          f"{len(tree.blobs)} blobs ({len({d for _, d in tree.blobs})} different ones) pushed in {took:.1f} s")
     return folder / "root", tree
 
 
@@ -132,11 +178,19 @@ def root(written, tmp_path):
     return target
 
 
+@pytest.fixture
+def scratch(tmp_path):
+    """For what is pulled: in memory, where there is some."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else tmp_path) as folder:
+        yield pathlib.Path(folder)
+
+
 def config_for(root, folder, **more):
     """A configuration file for commands on the directory."""
     path = folder / "command.yml"
     path.write_text(json.dumps(server.merge({"version": 0.1, "storage": {
-        "filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}}}, more)))
+        "filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},
+        "http": {"addr": f"127.0.0.1:{server.free_port()}"}}, more)))
     return path
 
 
@@ -146,7 +200,7 @@ def snapshot(folder):
             for p in folder.rglob("*") if p.is_file()}
 
 
-def test_take_over_serve_and_give_back(written, root, serve, tmp_path):
+def test_take_over_serve_and_give_back(written, root, serve, tmp_path, scratch):
     tree = written[1]
     before = snapshot(root / "docker")
     started = time.monotonic()
@@ -154,12 +208,12 @@ def test_take_over_serve_and_give_back(written, root, serve, tmp_path):
     print(f"taken over and serving after {time.monotonic() - started:.1f} s")
     text = running.text()
     found = re.search(r'taken over.*repositories=(\d+).*tags=(\d+).*manifests=(\d+)', text)
-    assert found and [int(g) for g in found.groups()] == [REPOS, len(tree.tags), len(tree.manifests)], text
+    assert found and [int(g) for g in found.groups()] == [len(tree.repositories()), len(tree.tags), len(tree.manifests)], text
     assert re.search(r"taken over.*problems=0", text), text
     started = time.monotonic()
     tree.check(running.port)
-    print(f"all compared in {time.monotonic() - started:.1f} s")
-    tree.check_skopeo(running.host, tmp_path, SAMPLE)
+    print(f"every tag, digest and blob compared over HTTP in {time.monotonic() - started:.1f} s")
+    tree.check_skopeo(running.host, scratch)
     time.sleep(2.5)  # a collection or two: nothing that was pushed is garbage
     assert snapshot(root / "docker") == before, "the tree was changed"
     # New things, and one less.
@@ -174,12 +228,14 @@ def test_take_over_serve_and_give_back(written, root, serve, tmp_path):
         del tree.tags[tag]
     running.stop()
     forget_blobs_of_the_deleted(tree)
-    done = server.run("export", running.config_path)
+    started = time.monotonic()
+    done = server.run("export", running.config_path, seconds=600)
+    print(f"given back in {time.monotonic() - started:.1f} s")
     assert done.returncode == 0, done.stderr
     assert "registry:2 can serve the directory" in done.stdout and "before" in done.stdout
     with stock.Stock(tmp_path / "again", root) as registry:
         tree.check(registry.port)
-        tree.check_skopeo(registry.host, tmp_path, SAMPLE // 5)
+        tree.check_skopeo(registry.host, scratch)
 
 
 def clone(tree):
@@ -199,18 +255,40 @@ def forget_blobs_of_the_deleted(tree):
     tree.blobs = {key: data for key, data in tree.blobs.items() if key in needed}
 
 
+def taken_over(root):
+    """How many tags are in the database."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{root}/berth/berth.db?mode=ro", uri=True)) as database:
+            return database.execute("SELECT count(*) FROM tag").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0  # it is only being made
+
+
+def kill_when(command, config, reached):
+    """Runs a command and kills it as soon as `reached` says so. False when it came to its end before."""
+    with subprocess.Popen([str(server.binary()), command, str(config)], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, env=server.environment()) as process:
+        while not reached() and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+        return process.wait() == -signal.SIGKILL
+
+
+def interrupt(written, root, config):
+    """Takes a directory over, killed after a part of it, after some more, and so on."""
+    tags, killed = len(written[1].tags), []
+    for share, command in zip((0, 0.05, 0.15, 0.3, 0.45), itertools.cycle(("import", "serve"))):
+        if kill_when(command, config, lambda: taken_over(root) > share * tags):  # pylint: disable=cell-var-from-loop
+            killed.append(taken_over(root))
+    assert len(killed) > 1 and 0 < killed[0] < killed[-1] < tags, f"killed after {killed} of {tags} tags"
+    print(f"killed after {killed} of {tags} tags")
+
+
 def test_killed_in_the_middle_and_gone_on(written, root, tmp_path):
     config = config_for(root, tmp_path)
-    total = REPOS
-    for _ in range(6):
-        process = subprocess.Popen([str(server.binary()), "import", str(config)], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, env=server.environment())
-        try:
-            process.communicate(timeout=random.uniform(0.05, 0.5))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+    interrupt(written, root, config)
     done = server.run("import", config)
+    total = len(written[1].repositories())
     assert done.returncode == 0 and f"took over {total} repositories" in done.stdout, done.stderr + done.stdout
     assert "0 problems" in done.stdout
     with server.Server(tmp_path / "server") as running:
@@ -220,12 +298,7 @@ def test_killed_in_the_middle_and_gone_on(written, root, tmp_path):
 def test_collection_of_a_half_taken_over_directory(written, root, tmp_path):
     """Its layers are there, their manifests have not come: they are no garbage."""
     config = config_for(root, tmp_path)
-    for delay in (0.15, 0.2, 0.3):
-        process = subprocess.Popen([str(server.binary()), "import", str(config)], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, env=server.environment())
-        time.sleep(delay)
-        process.kill()
-        process.wait()
+    interrupt(written, root, config)
     done = server.run("garbage-collect", config)
     assert done.returncode == 0, done.stderr
     with server.Server(tmp_path / "server") as running:
@@ -258,7 +331,7 @@ def test_second_import_adds_what_came_since(written, root, tmp_path):
         tree.push_image(wire, "app-0", "latest")
         tree.push_image(wire, "since/then", "v1")
     done = server.run("import", config)
-    assert done.returncode == 0 and f"{REPOS + 1} repositories" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and f"{len(tree.repositories())} repositories" in done.stdout, done.stdout + done.stderr
     with server.Server(tmp_path / "server") as running:
         tree.check(running.port, every_blob=False)
 
@@ -334,18 +407,13 @@ def test_interrupted_export_leaves_the_directory_as_it_was(written, root, tmp_pa
     config = config_for(root, tmp_path)
     assert server.run("import", config).returncode == 0
     before = snapshot(root / "docker")
-    process = subprocess.Popen([str(server.binary()), "export", str(config)], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, env=server.environment())
-    time.sleep(0.3)
-    process.kill()
-    process.wait()
     fresh = root / "docker/registry/v2/repositories.new"
+    assert kill_when("export", config, fresh.exists), "it was through before it could be killed"
     left = {k: v for k, v in snapshot(root / "docker").items() if "repositories.new/" not in k}
     assert left == before
-    if fresh.exists():
-        done = server.run("export", config)
-        assert done.returncode == 1 and "remove it and try again" in done.stderr
-        shutil.rmtree(fresh)
+    done = server.run("export", config)
+    assert done.returncode == 1 and "remove it and try again" in done.stderr
+    shutil.rmtree(fresh)
     assert server.run("export", config).returncode == 0
     with stock.Stock(tmp_path / "stock", root) as registry:
         written[1].check(registry.port)
