@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* manifests.c - HEAD, GET, PUT and DELETE of /v2/<name>/manifests/<reference>. */
+#include "registry/check.h"
 #include "registry/manifest.h"
 #include "registry/registry_priv.h"
 #include "meta/gc.h"
@@ -147,92 +148,7 @@ void manifest_get(struct call *c)
 	reply_manifest(c, &m);
 }
 
-/* ---- PUT: what a manifest must satisfy ----------------------------------------- */
-
-static bool any_matches(const regex_t *const *v, size_t n, const char *text)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (regexec(v[i], text, 0, NULL, 0) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool url_allowed(const struct registry *r, struct arena *a, struct slice url)
-{
-	const char *text = arena_strdup(a, url);
-
-	if (!text || slice_find(url, '\0') >= 0)
-		return false;
-	if (!slice_starts_icase(url, SLICE("http://")) && !slice_starts_icase(url, SLICE("https://")))
-		return false;
-	if (r->o.validation_disabled)
-		return true;
-	if (any_matches(r->o.urls_deny, r->o.n_urls_deny, text))
-		return false;
-	if (r->o.n_urls_allow == 0)
-		return r->o.n_urls_deny > 0; /* with neither list no URL is allowed, as in registry:2 */
-	return any_matches(r->o.urls_allow, r->o.n_urls_allow, text);
-}
-
-/* False after having answered. */
-static bool check_urls(struct call *c, const struct manifest *m)
-{
-	for (size_t i = 0; i < m->nrefs; i++) {
-		for (size_t k = 0; k < m->info[i].nurls; k++) {
-			if (url_allowed(c->r, c->req->arena, m->info[i].urls[k]))
-				continue;
-			oci_fail_why(c->req, OCI_MANIFEST_INVALID, "%.*s: the URL '%.*s' is not allowed here",
-			    SLICE_ARG(m->info[i].what), SLICE_ARG(slice_sub(m->info[i].urls[k], 0, 500)));
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Marks the references that need not be there by configuration. */
-static void relax(const struct registry *r, struct manifest *m)
-{
-	for (size_t i = 0; i < m->nrefs; i++) {
-		struct meta_ref *ref = &m->refs[i];
-		bool listed = r->o.index_check == REGISTRY_INDEX_ALL;
-
-		for (size_t k = 0; r->o.index_check == REGISTRY_INDEX_LIST && k < r->o.n_platforms; k++) {
-			listed |= slice_eq_cstr(m->info[i].os, r->o.platforms[k].os) &&
-			          slice_eq_cstr(m->info[i].architecture, r->o.platforms[k].architecture);
-		}
-		if (r->o.validation_disabled || (ref->kind == META_REF_CHILD && !listed))
-			ref->required = false;
-	}
-}
-
-/* A descriptor that gives another size than the blob has would break every
- * pull. What is missing altogether is found in the transaction. False after
- * having answered. */
-static bool check_sizes(struct call *c, const struct manifest *m)
-{
-	for (size_t i = 0; i < m->nrefs; i++) {
-		char text[DIGEST_TEXT];
-		struct meta_blob blob;
-		struct err err = {0};
-		enum err_code rc;
-
-		if (!m->refs[i].required || m->refs[i].kind == META_REF_CHILD)
-			continue;
-		rc = meta_blob_get(c->r->o.meta, c->name, &m->refs[i].digest, &blob, &err);
-		if (rc == ERR_NOT_FOUND || (rc == ERR_OK && blob.size == (uint64_t)m->info[i].size))
-			continue;
-		if (rc) {
-			oci_fail_system(c->req, &err, "looking for the blobs of the manifest");
-			return false;
-		}
-		oci_fail_why(c->req, OCI_MANIFEST_INVALID, "%.*s: the manifest says %lld bytes, the blob %s has %llu",
-		    SLICE_ARG(m->info[i].what), (long long)m->info[i].size, digest_format(&m->refs[i].digest, text),
-		    (unsigned long long)blob.size);
-		return false;
-	}
-	return true;
-}
+/* ---- PUT ------------------------------------------------------------------------ */
 
 static void fail_missing(struct call *c, const struct meta_manifest_put *put)
 {
@@ -256,8 +172,6 @@ static void fail_missing(struct call *c, const struct meta_manifest_put *put)
 	http_reply(c->req, oci_error_status(OCI_MANIFEST_BLOB_UNKNOWN), buf_slice(&b));
 	buf_free(&b);
 }
-
-/* ---- PUT ------------------------------------------------------------------------ */
 
 static bool read_manifest(struct call *c, struct slice *payload)
 {
@@ -389,9 +303,10 @@ void manifest_put(struct call *c)
 		    c->req, rc == ERR_TOO_LARGE ? OCI_MANIFEST_TOO_LARGE : OCI_MANIFEST_INVALID, "%s", err.msg);
 		return;
 	}
-	relax(c->r, &m);
-	if (!check_urls(c, &m) || !check_sizes(c, &m))
+	if (manifest_check(&c->r->o, c->name, &m, c->req->arena, &err)) {
+		oci_fail_why(c->req, OCI_MANIFEST_INVALID, "%s", err.msg);
 		return;
+	}
 	store(c, &m, &put, ref.is_tag);
 }
 
