@@ -72,7 +72,8 @@ void gc_stop(struct gc **gc);
 enum err_code gc_run_now(struct gc *gc, const struct gc_rules *rules, const struct gc_control *control,
     struct gc_report *out, struct err *err) MUST_USE;
 /* Until gc_resume, by the same thread, nothing is collected: no bytes go that
- * the metadata names now. Waits until the run under way is through. */
+ * the metadata names now. Waits until the run under way is through. Several
+ * threads may do so at once. */
 void gc_pause(struct gc *gc);
 void gc_resume(struct gc *gc);
 

@@ -16,7 +16,7 @@ struct gc {
 	struct gc_options o;
 	pthread_t thread;
 	bool threaded;
-	pthread_mutex_t turn; /* held by the one run under way, or who keeps runs from beginning */
+	pthread_rwlock_t turn; /* written by the one run under way, read by those who keep runs from beginning */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	_Atomic bool quit;
@@ -65,7 +65,7 @@ enum err_code gc_start(const struct gc_options *o, struct gc **out, struct err *
 
 	gc->magic = GC_MAGIC;
 	gc->o = *o;
-	mutex_init(&gc->turn);
+	rwlock_init(&gc->turn);
 	mutex_init(&gc->lock);
 	cond_init(&gc->wake);
 	*out = gc;
@@ -94,7 +94,7 @@ void gc_stop(struct gc **gcp)
 		pthread_join(gc->thread, NULL);
 	cond_destroy(&gc->wake);
 	mutex_destroy(&gc->lock);
-	mutex_destroy(&gc->turn);
+	rwlock_destroy(&gc->turn);
 	gc->magic = 0;
 	free(gc);
 	*gcp = NULL;
@@ -106,20 +106,20 @@ enum err_code gc_run_now(struct gc *gc, const struct gc_rules *rules, const stru
 	enum err_code rc;
 
 	OBJ_CHECK(gc, GC_MAGIC);
-	mutex_lock(&gc->turn);
+	rwlock_write(&gc->turn);
 	rc = gc_run(gc->o.meta, gc->o.storage, rules, control, out, err);
-	mutex_unlock(&gc->turn);
+	rwlock_unlock(&gc->turn);
 	return rc;
 }
 
 void gc_pause(struct gc *gc)
 {
 	OBJ_CHECK(gc, GC_MAGIC);
-	mutex_lock(&gc->turn);
+	rwlock_read(&gc->turn);
 }
 
 void gc_resume(struct gc *gc)
 {
 	OBJ_CHECK(gc, GC_MAGIC);
-	mutex_unlock(&gc->turn);
+	rwlock_unlock(&gc->turn);
 }
