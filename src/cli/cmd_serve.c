@@ -35,6 +35,7 @@ struct serve {
 	struct meta *meta;
 	struct auth *auth;
 	struct health *health;
+	struct registry_options registry_options;
 	struct registry *registry;
 	struct purge *purge;
 	struct scrub *scrub;
@@ -118,15 +119,15 @@ static enum err_code open_database(struct serve *s, struct err *err)
 
 static enum err_code open_registry(struct serve *s, struct err *err)
 {
-	struct registry_options o;
+	struct registry_options *o = &s->registry_options;
 
-	serve_registry_options(s->cfg, &s->arrays, &o);
-	o.meta = s->meta;
-	o.storage = s->storage;
-	o.auth = s->auth;
-	o.healthy = healthy;
-	o.healthy_arg = s->health;
-	return registry_new(&o, &s->registry, err);
+	serve_registry_options(s->cfg, &s->arrays, o);
+	o->meta = s->meta;
+	o->storage = s->storage;
+	o->auth = s->auth;
+	o->healthy = healthy;
+	o->healthy_arg = s->health;
+	return registry_new(o, &s->registry, err);
 }
 
 static enum err_code start_gc(struct serve *s, struct err *err)
@@ -139,7 +140,8 @@ static enum err_code start_gc(struct serve *s, struct err *err)
 	serve_gc_rules(s->cfg, &o.rules);
 	o.rules.gentle = true;
 	code = gc_start(&o, &s->gc, err);
-	s->control = (struct control){.cfg = s->cfg, .meta = s->meta, .storage = s->storage, .gc = s->gc};
+	s->control = (struct control){
+	    .cfg = s->cfg, .meta = s->meta, .storage = s->storage, .gc = s->gc, .registry = &s->registry_options};
 	return code ? code : control_start(&s->control, err);
 }
 

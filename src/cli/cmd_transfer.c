@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cmd_transfer.c - `berth import` and `berth export`: from registry:2's
- * directory and back. `berth serve` calls the first by itself.
+ * directory and back, and what says that archives of images are meant
+ * (archive.h). `berth serve` takes over a directory by itself.
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/archive.h"
 #include "cli/command.h"
 #include "cli/offline.h"
 #include "cli/serve.h"
@@ -94,29 +96,15 @@ enum err_code serve_adopt(const struct config *cfg, struct storage *storage, str
 	return rc;
 }
 
-static int only_config(const char *command, int argc, char **argv, const char **path)
-{
-	if (argc > 1 && argv[1][0] == '-')
-		return usage_error(command, "%s has no option %s", command, argv[1]);
-	if (argc > 2)
-		return usage_error(command, "%s takes one configuration file, not %d", command, argc - 1);
-	*path = argc > 1 ? argv[1] : NULL;
-	return EXIT_OK;
-}
-
-int cmd_import(int argc, char **argv)
+static int import_directory(const char *path)
 {
 	struct adopting a = {0};
 	struct adopt_report r;
 	struct err err = {0};
 	struct offline o;
-	const char *path;
-	struct config *cfg;
+	struct config *cfg = offline_config(path);
 	enum err_code rc;
 
-	if (only_config("import", argc, argv, &path) != EXIT_OK)
-		return EXIT_USAGE;
-	cfg = offline_config(path);
 	if (!cfg)
 		return EXIT_USAGE;
 	bar_init(&a.bar, true);
@@ -148,19 +136,15 @@ static bool on_release(const struct release_report *r, void *arg)
 	return true;
 }
 
-int cmd_export(int argc, char **argv)
+static int export_directory(const char *path)
 {
 	struct release_report r = {0};
 	struct err err = {0};
 	struct offline o;
 	struct bar bar;
-	const char *path;
-	struct config *cfg;
+	struct config *cfg = offline_config(path);
 	enum err_code rc;
 
-	if (only_config("export", argc, argv, &path) != EXIT_OK)
-		return EXIT_USAGE;
-	cfg = offline_config(path);
 	if (!cfg)
 		return EXIT_USAGE;
 	bar_init(&bar, true);
@@ -184,4 +168,72 @@ int cmd_export(int argc, char **argv)
 	if (r.old_tree[0])
 		printf("the tree that was there before is %s\n", r.old_tree);
 	return EXIT_OK;
+}
+
+/* ---- the commands ---------------------------------------------------------------------- */
+
+/* The configuration file behind the options. */
+static int take_config(const char *command, int argc, char **argv, const char **path)
+{
+	if (argc - optind > 1)
+		return usage_error(command, "%s takes one configuration file, not %d", command, argc - optind);
+	*path = optind < argc ? argv[optind] : NULL;
+	return EXIT_OK;
+}
+
+int cmd_import(int argc, char **argv)
+{
+	static const struct option options[] = {{"input", required_argument, NULL, 'i'},
+	    {"name", required_argument, NULL, 'n'}, {"quiet", no_argument, NULL, 'q'}, {NULL, 0, NULL, 0}};
+	struct archive_import a = {0};
+	const char *path;
+	int o;
+
+	optind = 1;
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, "i:n:q", options, NULL)) != -1) {
+		if (o == '?')
+			return usage_error("import", "import has no option %s, or it needs a value", argv[optind - 1]);
+		if (o == 'i')
+			a.input = optarg;
+		else if (o == 'n')
+			a.name = optarg;
+		a.quiet |= o == 'q';
+	}
+	if (take_config("import", argc, argv, &path) != EXIT_OK)
+		return EXIT_USAGE;
+	if (a.input)
+		return archive_import(&a, path);
+	if (a.name || a.quiet)
+		return usage_error("import", "--name and --quiet are for archives: --input says which");
+	return import_directory(path);
+}
+
+int cmd_export(int argc, char **argv)
+{
+	static const struct option options[] = {{"oci", required_argument, NULL, 'o'},
+	    {"image", required_argument, NULL, 'i'}, {"quiet", no_argument, NULL, 'q'}, {NULL, 0, NULL, 0}};
+	CLEANUP(free_ptr) const char **images = xcalloc((size_t)argc + 1, sizeof(*images));
+	struct archive_export a = {.images = images};
+	const char *path;
+	int o;
+
+	optind = 1;
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, "o:i:q", options, NULL)) != -1) {
+		if (o == '?')
+			return usage_error("export", "export has no option %s, or it needs a value", argv[optind - 1]);
+		if (o == 'o')
+			a.dest = optarg;
+		else if (o == 'i')
+			images[a.nimages++] = optarg;
+		a.quiet |= o == 'q';
+	}
+	if (take_config("export", argc, argv, &path) != EXIT_OK)
+		return EXIT_USAGE;
+	if (a.dest)
+		return archive_export(&a, path);
+	if (a.nimages || a.quiet)
+		return usage_error("export", "--image and --quiet are for an OCI image layout: --oci says where to");
+	return export_directory(path);
 }

@@ -61,6 +61,24 @@ static const struct command_option restore_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct command_option import_options[] = {
+    {"-i, --input", "ARCHIVE", "The images are in this file or directory, or come from standard input (-)."},
+    {"-n, --name", "REPOSITORY[:TAG]",
+        "Where they go, whatever the archive says. With REPOSITORY alone the tags of the archive are kept; with a TAG the "
+        "archive must have one image."},
+    {"-q, --quiet", NULL, "Prints nothing but what is wrong."},
+    {NULL, NULL, NULL},
+};
+
+static const struct command_option export_options[] = {
+    {"-o, --oci", "LAYOUT", "Where the layout is written."},
+    {"-i, --image", "NAME",
+        "What is exported: a REPOSITORY with all its tags, REPOSITORY:TAG or REPOSITORY@DIGEST; may be given several "
+        "times. Without it, everything that has a tag."},
+    {"-q, --quiet", NULL, "Prints nothing but what is wrong."},
+    {NULL, NULL, NULL},
+};
+
 static const struct command_option garbage_collect_options[] = {
     {"-d, --dry-run", NULL, "Shows what would be removed and changes nothing."},
     {"-m, --delete-untagged", NULL, "Removes manifests without a tag too."},
@@ -134,23 +152,39 @@ const struct command commands[] = {
         .options = restore_options},
     {.name = "import",
         .run = cmd_import,
-        .operands = "[CONFIG]",
+        .operands = "[--input ARCHIVE [OPTION]...] [CONFIG]",
         .files = true,
-        .summary = "Take over a directory that registry:2 has written",
+        .summary = "Import images from an archive, or take over a directory of registry:2",
         .text =
-            "Reads repositories, tags, manifests and links of blobs below storage.filesystem.rootdirectory into the "
-            "database. Blobs stay where they are and nothing in the tree is changed. `serve` does it by itself the "
-            "first time; the command shows the progress, names what was broken in the tree already, can be "
-            "interrupted and gone on with, and adds what registry:2 has written since. No berth may be serving the "
-            "directory."},
+            "With --input, images come from ARCHIVE into the registry: an OCI image layout, or what docker save, podman "
+            "save, skopeo, ctr, crane, buildx, regctl and oras write; a directory, a tar that may be compressed with "
+            "gzip or zstd, or `-` for standard input. Works on the running registry, while it serves, or on its "
+            "directory. Digests are verified and kept; a tag appears when its image is whole. The host in front of a "
+            "name is dropped: docker.io/library/alpine:3 becomes library/alpine:3.\n"
+            "\n"
+            "Without --input, the directory storage.filesystem.rootdirectory, which registry:2 has written, is taken "
+            "over: repositories, tags, manifests and links of blobs are read into the database. Blobs stay where they "
+            "are and nothing in the tree is changed. `serve` does it by itself the first time; the command shows the "
+            "progress, names what was broken in the tree already, can be interrupted and gone on with, and adds what "
+            "registry:2 has written since. No berth may be serving the directory.",
+        .options = import_options},
     {.name = "export",
         .run = cmd_export,
-        .operands = "[CONFIG]",
+        .operands = "[--oci LAYOUT [OPTION]...] [CONFIG]",
         .files = true,
-        .summary = "Write the directory so that registry:2 can serve it again",
-        .text = "Writes the tree of repositories, tags and links that registry:2 keeps, and the manifests beside the "
-                "blobs. A tree that was there before is kept under another name. No berth may be serving the "
-                "directory."},
+        .summary = "Export images as an OCI image layout, or the directory for registry:2",
+        .text =
+            "With --oci, images are written as an OCI image layout: into a tar on standard output (`-`), a tarball "
+            "(*.tar, *.tar.gz, *.tgz), or else a directory, which may be a layout already and is added to. docker load, "
+            "podman load, skopeo, ctr and `berth import` read it. Indexes come with their images; signatures and "
+            "whatever else refers to an image come along. Works on the running registry or on its directory. Exit "
+            "status 1, and nothing is written, when a blob is missing or damaged.\n"
+            "\n"
+            "Without --oci, the tree of repositories, tags and links that registry:2 keeps is written into "
+            "storage.filesystem.rootdirectory, and the manifests beside the blobs, so that registry:2 can serve the "
+            "directory again. A tree that was there before is kept under another name. No berth may be serving the "
+            "directory.",
+        .options = export_options},
     {.name = "htpasswd",
         .run = cmd_htpasswd,
         .operands = "[OPTION]... [FILE] USER [PASSWORD]",

@@ -14,16 +14,13 @@
 #include <sys/stat.h>
 
 #define BODY_MAX ((size_t)64 * 1024)
-/* Progress is told this often. */
-#define TELL_INTERVAL (200 * CLOCK_MS)
 
 struct answer {
 	struct http_req *req;
 	int64_t told;
 };
 
-/* Sends one object as a line; takes the reference. */
-static void tell(struct http_req *req, json_t *line)
+void control_tell(struct http_req *req, json_t *line)
 {
 	char *text = json_dumps(line, JSON_COMPACT);
 
@@ -46,9 +43,9 @@ static bool on_progress(const struct gc_report *r, void *arg)
 {
 	struct answer *a = arg;
 
-	if (clock_mono() - a->told >= TELL_INTERVAL) {
+	if (clock_mono() - a->told >= CONTROL_TELL_INTERVAL) {
 		a->told = clock_mono();
-		tell(a->req, report_json(r));
+		control_tell(a->req, report_json(r));
 		http_stream_flush(a->req);
 	}
 	return http_stream_ok(a->req); /* whoever asked went away: enough */
@@ -59,8 +56,8 @@ static void on_removed(const char *kind, struct slice repo, const struct digest 
 	struct answer *a = arg;
 	char text[DIGEST_TEXT];
 
-	tell(a->req, json_pack("{s:s,s:s%,s:s,s:I}", "removed", kind, "repository", repo.p ? repo.p : "", repo.n,
-	                 "digest", digest_format(d, text), "size", (json_int_t)size));
+	control_tell(a->req, json_pack("{s:s,s:s%,s:s,s:I}", "removed", kind, "repository", repo.p ? repo.p : "",
+	                         repo.n, "digest", digest_format(d, text), "size", (json_int_t)size));
 }
 
 static void run_gc(struct control *c, struct http_req *req, const json_t *parameters)
@@ -82,11 +79,11 @@ static void run_gc(struct control *c, struct http_req *req, const json_t *parame
 	http_header_set(req, "Content-Type", SLICE("application/x-ndjson"));
 	http_stream_begin(req, 200);
 	if (gc_run_now(c->gc, &rules, &control, &report, &err)) {
-		tell(req, json_pack("{s:s}", "error", err.msg));
+		control_tell(req, json_pack("{s:s}", "error", err.msg));
 	} else {
 		last = report_json(&report);
 		json_object_set_new(last, "done", json_true());
-		tell(req, last);
+		control_tell(req, last);
 	}
 	http_stream_end(req);
 }
@@ -97,9 +94,9 @@ static bool on_verify_progress(const struct verify_report *r, void *arg)
 {
 	struct answer *a = arg;
 
-	if (clock_mono() - a->told >= TELL_INTERVAL) {
+	if (clock_mono() - a->told >= CONTROL_TELL_INTERVAL) {
 		a->told = clock_mono();
-		tell(a->req, verify_report_json(r));
+		control_tell(a->req, verify_report_json(r));
 		http_stream_flush(a->req);
 	}
 	return http_stream_ok(a->req);
@@ -109,7 +106,7 @@ static void on_verify_found(const struct verify_finding *f, void *arg)
 {
 	struct answer *a = arg;
 
-	tell(a->req, verify_finding_json(f));
+	control_tell(a->req, verify_finding_json(f));
 	http_stream_flush(a->req);
 }
 
@@ -128,11 +125,11 @@ static void run_verify(struct control *c, struct http_req *req, const json_t *pa
 	http_header_set(req, "Content-Type", SLICE("application/x-ndjson"));
 	http_stream_begin(req, 200);
 	if (verify_run(c->meta, c->storage, &rules, &control, &report, &err)) {
-		tell(req, json_pack("{s:s}", "error", err.msg));
+		control_tell(req, json_pack("{s:s}", "error", err.msg));
 	} else {
 		last = verify_report_json(&report);
 		json_object_set_new(last, "done", json_true());
-		tell(req, last);
+		control_tell(req, last);
 	}
 	http_stream_end(req);
 }
@@ -143,9 +140,9 @@ static bool on_backup_progress(const struct backup_report *r, void *arg)
 {
 	struct answer *a = arg;
 
-	if (clock_mono() - a->told >= TELL_INTERVAL) {
+	if (clock_mono() - a->told >= CONTROL_TELL_INTERVAL) {
 		a->told = clock_mono();
-		tell(a->req, backup_report_json(r));
+		control_tell(a->req, backup_report_json(r));
 		http_stream_flush(a->req);
 	}
 	return http_stream_ok(a->req);
@@ -156,7 +153,7 @@ static void on_backup_problem(const struct digest *d, const char *what, void *ar
 	struct answer *a = arg;
 	char text[DIGEST_TEXT];
 
-	tell(a->req, json_pack("{s:s,s:s}", "problem", digest_format(d, text), "what", what));
+	control_tell(a->req, json_pack("{s:s,s:s}", "problem", digest_format(d, text), "what", what));
 	http_stream_flush(a->req);
 }
 
@@ -193,11 +190,11 @@ static void run_backup(struct control *c, struct http_req *req, const json_t *pa
 	gc_resume(c->gc);
 	log_backup(&o, rc, &report, &err);
 	if (rc) {
-		tell(req, json_pack("{s:s}", "error", err.msg));
+		control_tell(req, json_pack("{s:s}", "error", err.msg));
 	} else {
 		last = backup_report_json(&report);
 		json_object_set_new(last, "done", json_true());
-		tell(req, last);
+		control_tell(req, last);
 	}
 	http_stream_end(req);
 }
@@ -209,6 +206,7 @@ static const struct {
     {"/v1/gc", run_gc},
     {"/v1/verify", run_verify},
     {"/v1/backup", run_backup},
+    {"/v1/export", control_export},
 };
 
 static void handle(struct http_req *req, void *ctx)
@@ -219,6 +217,10 @@ static void handle(struct http_req *req, void *ctx)
 	size_t i = 0;
 
 	http_may_block(req);
+	if (slice_eq_cstr(req->path, "/v1/import") && req->method == HTTP_POST) {
+		control_import(ctx, req);
+		return;
+	}
 	while (i < ARRAY_LEN(commands) && !slice_eq_cstr(req->path, commands[i].path))
 		i++;
 	if (i == ARRAY_LEN(commands) || req->method != HTTP_POST) {
@@ -248,6 +250,7 @@ enum err_code control_start(struct control *c, struct err *err)
 	http_limits_default(&o.limits);
 	o.limits.threads = 8;
 	o.limits.threads_reserved = 0;
+	o.limits.rate_min = 0; /* what is piped into a command may take its time */
 	old = umask(0177);
 	rc = http_server_start(&o, &c->server, err);
 	umask(old);

@@ -2,7 +2,7 @@
 /*
  * control_call.c - a command's side of the control socket; see control.h. The
  * request says HTTP/1.0, so the answer comes as it is and ends with the
- * connection.
+ * connection; only one whose body is a stream says HTTP/1.1.
  */
 #include "cli/control.h"
 
@@ -37,44 +37,167 @@ static enum err_code dial(const char *root, int *out, struct err *err)
 	return ERR_OK;
 }
 
-static enum err_code ask(FILE *f, const char *command, const json_t *parameters, struct err *err)
+struct control_conn {
+	FILE *f;      /* the socket */
+	FILE *answer; /* f, or the body of a chunked answer in it */
+	bool streams;
+	uint64_t left;  /* of the chunk that is being read */
+	bool any, done; /* chunks */
+	char *line;
+	size_t cap;
+};
+
+static enum err_code ask(struct control_conn *c, const char *command, const json_t *parameters, struct err *err)
 {
 	CLEANUP(free_ptr) char *body = json_dumps(parameters, JSON_COMPACT);
 
 	if (!body)
 		return err_set(err, ERR_NO_MEMORY, "out of memory");
-	fprintf(
-	    f, "POST /v1/%s HTTP/1.0\r\nHost: control\r\nContent-Length: %zu\r\n\r\n%s", command, strlen(body), body);
-	if (fflush(f) != 0)
+	if (c->streams)
+		fprintf(c->f,
+		    "POST /v1/%s HTTP/1.1\r\nHost: control\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "%zx\r\n%s\n\r\n",
+		    command, strlen(body) + 1, body);
+	else
+		fprintf(c->f, "POST /v1/%s HTTP/1.0\r\nHost: control\r\nContent-Length: %zu\r\n\r\n%s", command,
+		    strlen(body), body);
+	if (fflush(c->f) != 0)
 		return err_sys(err, errno, "cannot talk to the running berth");
 	return ERR_OK;
 }
 
-/* The status line and the fields, which are of no interest. */
-static enum err_code read_head(FILE *f, char **line, size_t *cap, struct err *err)
+enum err_code control_open(const char *root, const char *command, const json_t *parameters, bool streams,
+    struct control_conn **out, struct err *err)
 {
-	bool ok = getline(line, cap, f) > 0 && strstr(*line, " 200 ");
-	ssize_t n;
+	struct control_conn *c;
+	int fd = -1;
+	enum err_code rc = dial(root, &fd, err);
 
-	while ((n = getline(line, cap, f)) > 2)
-		;
-	if (n <= 0)
-		return err_set(err, ERR_CLOSED, "the running berth ended the connection");
-	if (ok)
-		return ERR_OK;
-	n = getline(line, cap, f);
-	if (n > 0)
-		(*line)[strcspn(*line, "\n")] = '\0';
-	return err_set(err, ERR_UNSUPPORTED, "the running berth refused: %s", n > 0 ? *line : "no reason was given");
+	if (rc)
+		return rc;
+	c = xcalloc(1, sizeof(*c));
+	c->streams = streams;
+	c->f = fdopen(fd, "r+");
+	if (!c->f) {
+		close_fd(&fd);
+		rc = err_set(err, ERR_NO_MEMORY, "out of memory");
+	}
+	if (rc == ERR_OK)
+		rc = ask(c, command, parameters, err);
+	*out = c;
+	if (rc)
+		control_close(out);
+	return rc;
 }
 
-static enum err_code read_lines(FILE *f, char **line, size_t *cap, control_line *each, void *arg, struct err *err)
+void control_close(struct control_conn **c)
+{
+	if (!*c)
+		return;
+	if ((*c)->answer && (*c)->answer != (*c)->f)
+		fclose((*c)->answer);
+	if ((*c)->f)
+		fclose((*c)->f);
+	free((*c)->line);
+	free(*c);
+	*c = NULL;
+}
+
+enum err_code control_write(void *conn, const void *p, size_t n, struct err *err)
+{
+	struct control_conn *c = conn;
+
+	ASSERT(c->streams);
+	if (n == 0)
+		return ERR_OK;
+	fprintf(c->f, "%zx\r\n", n);
+	fwrite(p, 1, n, c->f);
+	fputs("\r\n", c->f);
+	if (ferror(c->f))
+		return err_set(err, ERR_CLOSED, "the running berth ended the connection");
+	return ERR_OK;
+}
+
+/* ---- the answer ---------------------------------------------------------------- */
+
+/* The size line of the next chunk, and the end of the line before it. */
+static bool next_chunk(struct control_conn *c)
+{
+	char line[64], *end;
+
+	if (c->any && !fgets(line, sizeof(line), c->f))
+		return false;
+	if (!fgets(line, sizeof(line), c->f))
+		return false;
+	c->any = true;
+	c->left = strtoull(line, &end, 16);
+	c->done = c->left == 0;
+	return end != line && !c->done;
+}
+
+/* The body of a chunked answer, which only HTTP/1.1 has. */
+static ssize_t read_chunked(void *cookie, char *p, size_t n)
+{
+	struct control_conn *c = cookie;
+	size_t got;
+
+	if (c->done || (c->left == 0 && !next_chunk(c)))
+		return 0;
+	got = fread(p, 1, n < c->left ? n : (size_t)c->left, c->f);
+	c->left -= got;
+	return (ssize_t)got;
+}
+
+/* The status line and the fields, which are of no interest. */
+static enum err_code read_head(struct control_conn *c, struct err *err)
+{
+	bool ok = getline(&c->line, &c->cap, c->f) > 0 && strstr(c->line, " 200 "), chunked = false;
+	ssize_t n;
+
+	while ((n = getline(&c->line, &c->cap, c->f)) > 2)
+		chunked |= strncasecmp(c->line, "Transfer-Encoding:", 18) == 0;
+	if (n <= 0)
+		return err_set(err, ERR_CLOSED, "the running berth ended the connection");
+	c->answer = c->f;
+	if (chunked)
+		c->answer = fopencookie(c, "r", (cookie_io_functions_t){.read = read_chunked});
+	if (!c->answer)
+		return err_set(err, ERR_NO_MEMORY, "out of memory");
+	if (ok)
+		return ERR_OK;
+	n = getline(&c->line, &c->cap, c->answer);
+	if (n > 0)
+		c->line[strcspn(c->line, "\n")] = '\0';
+	return err_set(err, ERR_UNSUPPORTED, "the running berth refused: %s", n > 0 ? c->line : "no reason was given");
+}
+
+enum err_code control_answer(struct control_conn *c, struct err *err)
+{
+	/* After a failure of control_write the answer may be there nevertheless. */
+	if (c->streams)
+		fputs("0\r\n\r\n", c->f);
+	(void)fflush(c->f);
+	clearerr(c->f);
+	return read_head(c, err);
+}
+
+enum err_code control_read(void *conn, void *p, size_t n, size_t *got, struct err *err)
+{
+	struct control_conn *c = conn;
+
+	*got = fread(p, 1, n, c->answer);
+	if (*got < n && ferror(c->answer))
+		return err_set(err, ERR_CLOSED, "the running berth ended the connection");
+	return ERR_OK;
+}
+
+enum err_code control_lines(struct control_conn *c, control_line *each, void *arg, struct err *err)
 {
 	bool done = false, go_on = true;
 	ssize_t n;
 
-	while (go_on && !done && (n = getline(line, cap, f)) > 0) {
-		json_t *object = (size_t)n <= LINE_MAX_BYTES ? json_loadb(*line, (size_t)n, 0, NULL) : NULL;
+	while (go_on && !done && (n = getline(&c->line, &c->cap, c->answer)) > 0) {
+		json_t *object = (size_t)n <= LINE_MAX_BYTES ? json_loadb(c->line, (size_t)n, 0, NULL) : NULL;
 		const char *error = json_string_value(json_object_get(object, "error"));
 
 		if (error) {
@@ -95,25 +218,13 @@ static enum err_code read_lines(FILE *f, char **line, size_t *cap, control_line 
 enum err_code control_call(
     const char *root, const char *command, const json_t *parameters, control_line *each, void *arg, struct err *err)
 {
-	CLEANUP(free_ptr) char *line = NULL;
-	enum err_code rc;
-	size_t cap = 0;
-	int fd = -1;
-	FILE *f;
+	struct control_conn *c = NULL;
+	enum err_code rc = control_open(root, command, parameters, false, &c, err);
 
-	rc = dial(root, &fd, err);
-	if (rc)
-		return rc;
-	f = fdopen(fd, "r+");
-	if (!f) {
-		close_fd(&fd);
-		return err_set(err, ERR_NO_MEMORY, "out of memory");
-	}
-	rc = ask(f, command, parameters, err);
 	if (rc == ERR_OK)
-		rc = read_head(f, &line, &cap, err);
+		rc = control_answer(c, err);
 	if (rc == ERR_OK)
-		rc = read_lines(f, &line, &cap, each, arg, err);
-	fclose(f);
+		rc = control_lines(c, each, arg, err);
+	control_close(&c);
 	return rc;
 }
