@@ -60,7 +60,6 @@ enum err_code zlib_load(struct err *err) MUST_USE;
 	X(write_header) \
 	X(write_data) \
 	X(write_close) \
-	X(write_fail) \
 	X(write_free)
 
 struct tar_functions {

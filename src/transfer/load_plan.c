@@ -164,12 +164,12 @@ static enum err_code take_only_child(struct load *l, struct load_image_plan *ima
 	char text[LOAD_NAME + DIGEST_TEXT], digest[DIGEST_TEXT];
 	struct load_node child = {.digest = missing->child, .repo = image->repo};
 
-	load_image_text(image, text);
 	if (missing->present != 1)
 		return err_set(err, ERR_NOT_FOUND,
-		    "%s: the archive has %zu of the %zu images in its index; %s is neither there nor in the repository: save the "
+		    "the archive has %zu of the %zu images in its index; %s is neither there nor in the repository: save the "
 		    "image with all its platforms (ctr image export --all-platforms), or with just one",
-		    text, missing->present, m->nrefs, digest_format(&missing->first, digest));
+		    missing->present, m->nrefs, digest_format(&missing->first, digest));
+	load_image_text(image, text);
 	load_note(l, "%s: the archive has only the image for %.*s of the %zu in its index, and the name leads to that",
 	    text, SLICE_ARG(missing->platform), m->nrefs);
 	image->digest = missing->child;
