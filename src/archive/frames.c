@@ -193,7 +193,7 @@ static enum err_code frames_next(struct source *base, struct source_entry *e, bo
 	if (slice_eq_cstr(word, "link"))
 		return take_link(s, rest, e, err);
 	if (slice_eq_cstr(word, "error"))
-		return err_set(err, ERR_IO, "%.*s", SLICE_ARG(rest));
+		return err_set(err, ERR_IO, "%.*s", SLICE_ARG(rest.n ? rest : SLICE("the sender gave up")));
 	*end = slice_eq_cstr(word, "end");
 	return *end ? ERR_OK
 	            : err_set(err, ERR_INVALID, "the stream of the archive is malformed: it has an unknown word");
