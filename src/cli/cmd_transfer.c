@@ -186,7 +186,7 @@ int cmd_import(int argc, char **argv)
 	static const struct option options[] = {{"input", required_argument, NULL, 'i'},
 	    {"name", required_argument, NULL, 'n'}, {"quiet", no_argument, NULL, 'q'}, {NULL, 0, NULL, 0}};
 	struct archive_import a = {0};
-	const char *path;
+	const char *path = NULL;
 	int o;
 
 	optind = 1;
@@ -215,7 +215,7 @@ int cmd_export(int argc, char **argv)
 	    {"image", required_argument, NULL, 'i'}, {"quiet", no_argument, NULL, 'q'}, {NULL, 0, NULL, 0}};
 	CLEANUP(free_ptr) const char **images = xcalloc((size_t)argc + 1, sizeof(*images));
 	struct archive_export a = {.images = images};
-	const char *path;
+	const char *path = NULL;
 	int o;
 
 	optind = 1;

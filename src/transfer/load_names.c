@@ -141,25 +141,35 @@ enum err_code load_add_image(
 
 /* ---- which names ------------------------------------------------------------------- */
 
+/* Referrers, and the images of an index beside it, are not what --name means. */
+static bool is_extra(const struct load_entry *e)
+{
+	return !e->name.p && !e->tag.p && (e->referrer || e->covered);
+}
+
 /* An error that lists what is in the archive and has no repository. */
 static enum err_code no_names(struct load *l, struct err *err)
 {
 	struct buf list = BUF_INIT(600);
+	bool tagged = false;
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->nentries; i++) {
 		const struct load_entry *e = &l->entries[i];
 		char text[DIGEST_TEXT];
 
-		if (e->name.p)
+		if (e->name.p || is_extra(e))
 			continue;
 		n++;
+		tagged |= e->tag.p != NULL;
 		if (n <= 4)
 			buf_addf(&list, "%s%.*s%s%.19s", n > 1 ? ", " : "", SLICE_ARG(slice_sub(e->tag, 0, 60)),
 			    e->tag.n ? " is " : "", digest_format(&e->digest, text));
 	}
 	if (n > 4)
 		buf_addf(&list, " and %zu more", n - 4);
+	if (n == 0)
+		buf_addf(&list, "%zu that refer to images elsewhere", l->nentries);
 	err_set(err, ERR_INVALID,
 	    "the archive does not say which repository its images belong to (%s): say so with --name %s",
 	    buf_cstr(&list), l->nentries == 1 && !l->entries[0].tag.p ? "REPOSITORY:TAG" : "REPOSITORY");
@@ -176,21 +186,6 @@ static enum err_code bad_name(struct slice name, struct err *err)
 	    source_printable(name, shown));
 }
 
-/* Referrers are not what --name means. */
-static bool is_referrer(struct load *l, const struct load_entry *e)
-{
-	struct manifest m = {0};
-	struct slice payload;
-	struct arena a;
-	bool yes;
-
-	arena_init(&a, (size_t)64 << 20);
-	yes =
-	    load_manifest(l, &e->digest, e->media_type, SLICE_NONE, &a, &payload, &m, NULL) == ERR_OK && m.has_subject;
-	arena_free(&a);
-	return yes;
-}
-
 static struct slice own_tag(const struct load_entry *e)
 {
 	struct slice repo, tag;
@@ -200,23 +195,23 @@ static struct slice own_tag(const struct load_entry *e)
 	return e->tag.p && reference_tag_valid(e->tag) ? e->tag : SLICE_NONE;
 }
 
-/* --name REPOSITORY:TAG needs one image; without any tag it is that, too. */
-static enum err_code find_only(struct load *l, struct load_entry **only, bool *tagged, size_t *images)
+/* How many images there are, one of them, and whether any has a tag. */
+static size_t count_images(struct load *l, struct load_entry **one, bool *tagged)
 {
-	*only = NULL;
+	size_t images = 0;
+
+	*one = NULL;
 	*tagged = false;
-	*images = 0;
 	for (size_t i = 0; i < l->nentries; i++) {
 		struct load_entry *e = &l->entries[i];
 
 		*tagged |= own_tag(e).p != NULL;
-		if ((*only && digest_eq(&(*only)->digest, &e->digest)) ||
-		    (!e->name.p && !e->tag.p && is_referrer(l, e)))
+		if (is_extra(e) || (*one && digest_eq(&(*one)->digest, &e->digest)))
 			continue;
-		*only = e;
-		++*images;
+		*one = e;
+		images++;
 	}
-	return ERR_OK;
+	return images;
 }
 
 static enum err_code name_given(struct load *l, struct err *err)
@@ -224,10 +219,10 @@ static enum err_code name_given(struct load *l, struct err *err)
 	struct slice repo = slice_cstr(l->repo);
 	struct load_entry *only;
 	bool tagged;
-	size_t images;
-	enum err_code rc = find_only(l, &only, &tagged, &images);
+	size_t images = count_images(l, &only, &tagged);
+	enum err_code rc = ERR_OK;
 
-	if (rc == ERR_OK && l->tag[0] && images != 1)
+	if (l->tag[0] && images != 1)
 		return err_set(err, ERR_INVALID,
 		    "the archive has %zu images, and --name %s is one: use --name %s, which keeps their tags", images,
 		    l->o->name, l->repo);
@@ -236,6 +231,8 @@ static enum err_code name_given(struct load *l, struct err *err)
 		bool one = only && digest_eq(&e->digest, &only->digest) && images == 1;
 		struct slice tag = own_tag(e);
 
+		if (e->covered)
+			continue;
 		if (l->tag[0])
 			tag = one ? slice_cstr(l->tag) : SLICE_NONE;
 		else if (one && !tagged)

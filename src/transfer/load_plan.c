@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * load_plan.c - from index.json or manifest.json to the manifests that each
+ * load_plan.c - from the entries of an archive to the manifests that each
  * repository is to get, children before the indexes that list them.
  */
 #include "transfer/load_priv.h"
@@ -10,12 +10,9 @@
 
 #define DEPTH_MAX 16
 #define NODES_MAX 400000
-#define ENTRIES_MAX 100000
 /* Of signatures of signatures. */
 #define REFERRERS_DEPTH 8
 #define ARENA_MAX ((size_t)64 << 20)
-#define NAME_CONTAINERD "io.containerd.image.name"
-#define NAME_OCI "org.opencontainers.image.ref.name"
 
 const char *load_image_text(const struct load_image_plan *i, char out[LOAD_NAME + DIGEST_TEXT])
 {
@@ -26,58 +23,6 @@ const char *load_image_text(const struct load_image_plan *i, char out[LOAD_NAME 
 	else
 		snprintf(out, LOAD_NAME + DIGEST_TEXT, "%.*s@%s", SLICE_ARG(i->repo), digest_format(&i->digest, text));
 	return out;
-}
-
-struct load_entry *load_add_entry(struct load *l)
-{
-	struct load_entry *e;
-
-	l->entries = texts_grow(l->entries, l->nentries, &l->cap_entries, sizeof(*l->entries));
-	e = &l->entries[l->nentries++];
-	*e = (struct load_entry){.placed = false};
-	return e;
-}
-
-/* ---- index.json ---------------------------------------------------------------------- */
-
-static enum err_code add_from_index(struct load *l, size_t i, const json_t *d, struct err *err)
-{
-	const json_t *annotations = json_object_get(d, "annotations");
-	struct slice full = texts_slice(json_object_get(annotations, NAME_CONTAINERD));
-	struct slice name = texts_slice(json_object_get(annotations, NAME_OCI));
-	struct slice digest = texts_slice(json_object_get(d, "digest"));
-	struct load_entry *e = load_add_entry(l);
-
-	if (digest_parse(digest, &e->digest) != DIGEST_VALID)
-		return err_set(err, ERR_INVALID, "index.json: manifests[%zu] has no valid digest", i);
-	/* As containerd and skopeo take it: with a slash or colon it is a whole name. */
-	if (!full.n && (slice_find(name, '/') >= 0 || slice_find(name, ':') >= 0 || slice_find(name, '@') >= 0))
-		full = name;
-	e->media_type = arena_copy(&l->arena, texts_slice(json_object_get(d, "mediaType")));
-	e->name = full.n ? arena_copy(&l->arena, full) : SLICE_NONE;
-	e->tag = name.n && !full.n ? arena_copy(&l->arena, name) : SLICE_NONE;
-	if (l->arena.overflow)
-		return err_set(err, ERR_TOO_LARGE, "index.json has too many names");
-	return ERR_OK;
-}
-
-static enum err_code read_index(struct load *l, struct err *err)
-{
-	json_t *root = texts_json(buf_slice(&l->index), "index.json", err);
-	const json_t *list = json_object_get(root, "manifests");
-	enum err_code rc = ERR_OK;
-
-	if (!root)
-		return ERR_INVALID;
-	if (!json_is_array(list))
-		rc = err_set(err, ERR_INVALID, "index.json of the archive has no list of manifests: it is damaged");
-	else if (json_array_size(list) > ENTRIES_MAX)
-		rc = err_set(
-		    err, ERR_TOO_LARGE, "index.json lists more than %d manifests: import it in parts", ENTRIES_MAX);
-	for (size_t i = 0; rc == ERR_OK && i < json_array_size(list); i++)
-		rc = add_from_index(l, i, json_array_get(list, i), err);
-	json_decref(root);
-	return rc;
 }
 
 /* ---- manifests ------------------------------------------------------------------------- */
@@ -300,7 +245,7 @@ static enum err_code place_referrers(struct load *l, struct err *err)
 		memcpy(sorted, l->nodes, l->nnodes * sizeof(*sorted));
 	qsort(sorted, l->nnodes, sizeof(*sorted), compare_nodes);
 	for (size_t i = 0; rc == ERR_OK && i < l->nentries; i++) {
-		if (!l->entries[i].placed)
+		if (l->entries[i].referrer && !l->entries[i].placed)
 			rc = place_referrer(l, &l->entries[i], sorted, l->nnodes, err);
 	}
 	return rc;
@@ -311,7 +256,7 @@ static void tell_left_out(struct load *l)
 	for (size_t i = 0; i < l->nentries; i++) {
 		char text[DIGEST_TEXT];
 
-		if (!l->entries[i].placed)
+		if (!l->entries[i].placed && !l->entries[i].covered)
 			load_note(l,
 			    "left out %s: it has no name, and refers to nothing in the archive; --name takes it in",
 			    digest_format(&l->entries[i].digest, text));
@@ -319,28 +264,6 @@ static void tell_left_out(struct load *l)
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
-
-static enum err_code read_entries(struct load *l, struct err *err)
-{
-	enum err_code rc = ERR_OK;
-
-	if (!l->has_index && !l->has_manifest && l->top[0])
-		return err_set(err, ERR_INVALID,
-		    "there is no index.json and no manifest.json at the top of the archive, but in '%s': pack the contents of "
-		    "that directory, not the directory",
-		    l->top);
-	if (!l->has_index && !l->has_manifest)
-		return err_set(err, ERR_INVALID,
-		    "there is neither index.json (OCI image layout) nor manifest.json (docker save) in the archive: it has no images; "
-		    "docker export, for one, writes a file system without its image");
-	if (l->has_index)
-		rc = read_index(l, err);
-	if (rc == ERR_OK && l->nentries == 0 && l->has_manifest)
-		rc = load_docker(l, err);
-	if (rc == ERR_OK && l->nentries == 0)
-		rc = err_set(err, ERR_INVALID, "index.json of the archive lists no images");
-	return rc;
-}
 
 enum err_code load_plan(struct load *l, struct err *err)
 {
@@ -350,8 +273,10 @@ enum err_code load_plan(struct load *l, struct err *err)
 	if (rc == ERR_OK)
 		rc = load_take_name(l, err);
 	if (rc == ERR_OK)
-		rc = read_entries(l, err);
+		rc = load_read_entries(l, err);
 	load_index_digests(l);
+	if (rc == ERR_OK)
+		load_look_at_entries(l);
 	if (rc == ERR_OK)
 		rc = load_name_entries(l, err);
 	for (unsigned round = 0; rc == ERR_OK && next < l->nimages && round < REFERRERS_DEPTH; round++) {

@@ -4,7 +4,8 @@
  *
  *   load_files.c   the archive's files become uploads
  *   load_docker.c  manifest.json of docker save becomes image manifests
- *   load_plan.c    index.json or that: which manifests go to which repository
+ *   load_entries.c index.json or that: what the archive lists
+ *   load_plan.c    which manifests go to which repository
  *   load_names.c   under which names
  *   load_store.c   checking and storing them
  */
@@ -49,6 +50,8 @@ struct load_entry {
 	struct slice name;       /* a full one, absent without */
 	struct slice tag;        /* where only a tag is known */
 	bool placed;             /* it has a repository */
+	bool covered;            /* it has no name, and an index of another entry lists it */
+	bool referrer;           /* it has a subject */
 };
 
 /* A manifest with all below it, on its way to a repository. */
@@ -108,8 +111,13 @@ void load_free_files(struct load *l);
 
 /* load_docker.c: entries and manifests of manifest.json. */
 enum err_code load_docker(struct load *l, struct err *err) MUST_USE;
-/* Adds an entry. */
+
+/* load_entries.c */
 struct load_entry *load_add_entry(struct load *l);
+/* Reads index.json, or else manifest.json. */
+enum err_code load_read_entries(struct load *l, struct err *err) MUST_USE;
+/* Sets `covered` and `referrer` of each. */
+void load_look_at_entries(struct load *l);
 
 /* load_names.c */
 /* A reference as clients write it: the host dropped. The tag may be absent. False: it is none. */

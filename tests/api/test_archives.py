@@ -261,6 +261,22 @@ def test_the_users_name_overrides(registry):
     assert {("both", "1"), ("both", "2"), ("bare", "latest")} < set(found) and ("both", "x") not in found
 
 
+def test_images_that_are_listed_beside_their_index(one):
+    """As oras copies an index into a layout."""
+    made = layouts.Layout()
+    inner = made.enter(made.image((1,), "arm64"))
+    second = made.enter(made.image((2,)))
+    top = made.enter(made.index([inner, second]), "1.0")
+    signature = made.enter(made.signature(inner))
+    files = made.finish()
+    said = one.load(files, "-n", "app")
+    assert [line.split(" (")[0] for line in said] == [f"app:1.0 {top['digest']}", f"app {signature['digest']}"]
+    one.load(files, "-n", "other:x")
+    assert tags(one.client()) == {("app", "1.0"): top["digest"], ("other", "x"): top["digest"]}
+    assert signature["digest"] in everything(one.client(), "other", top["digest"])
+    one.refuses(files, "(1.0 is sha256:", "--name REPOSITORY\n")
+
+
 def test_names_that_are_none_and_names_that_clash(one):
     files, _, _ = layouts.simple("Not/A:Name")
     one.refuses(files, "'Not/A:Name'", "--name")
