@@ -42,6 +42,9 @@ static const struct entry examples[] = {
     {"berth serve", "A registry for this machine on 127.0.0.1:5000, in ./data."},
     {"berth serve /etc/docker/registry/config.yml", "With the configuration of a registry:2."},
     {"berth config check config.yml", "All that is wrong with a configuration, before it is used."},
+    {"docker save app:1.0 | berth import -i -",
+        "An image from docker into the registry that runs here, without a network."},
+    {"berth export --oci app.tar -i app:1.0", "And out of it, for docker load, skopeo or another berth."},
     {"berth htpasswd -Bbn alice secret >>htpasswd", "A user for auth.htpasswd."},
 };
 
