@@ -172,7 +172,7 @@ static enum err_code no_names(struct load *l, struct err *err)
 		buf_addf(&list, "%zu that refer to images elsewhere", l->nentries);
 	err_set(err, ERR_INVALID,
 	    "the archive does not say which repository its images belong to (%s): say so with --name %s",
-	    buf_cstr(&list), l->nentries == 1 && !l->entries[0].tag.p ? "REPOSITORY:TAG" : "REPOSITORY");
+	    buf_cstr(&list), n == 1 && !tagged ? "REPOSITORY:TAG" : "REPOSITORY");
 	buf_free(&list);
 	return ERR_INVALID;
 }
