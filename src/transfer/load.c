@@ -38,6 +38,11 @@ enum err_code load_run(
 	buf_free(&l.index);
 	buf_free(&l.manifest);
 	free(l.entries);
+	for (size_t i = 0; i < l.nimages; i++)
+		free(l.images[i].tags);
+	digest_set_free(&l.image_names);
+	digest_set_free(&l.tag_names);
+	free(l.tag_images);
 	free(l.images);
 	free(l.nodes);
 	arena_free(&l.arena);

@@ -6,8 +6,6 @@
  */
 #include "transfer/load_priv.h"
 
-#include <string.h>
-
 /* ---- one name ------------------------------------------------------------------- */
 
 /* A first component that is the host of a registry, as clients tell it. */
@@ -91,52 +89,50 @@ static enum err_code clash(
 	    digest_format(a, x), digest_format(b, y), SLICE_ARG(repo), SLICE_ARG(tag));
 }
 
-static bool has_tag(const struct load_image_plan *i, struct slice tag)
+/* A name as a key of sets: any length becomes a digest. */
+static struct digest key_of(struct slice repo, char joint, struct slice rest)
 {
-	for (size_t k = 0; k < i->ntags; k++) {
-		if (slice_eq(i->tags[k], tag))
-			return true;
-	}
-	return false;
+	char text[REFERENCE_NAME_MAX + DIGEST_TEXT + 8];
+	struct digest key;
+	int n = snprintf(text, sizeof(text), "%.*s%c%.*s", SLICE_ARG(repo), joint, SLICE_ARG(rest));
+
+	ASSERT(n > 0 && (size_t)n < sizeof(text));
+	digest_of(DIGEST_SHA256, text, (size_t)n, &key);
+	return key;
 }
 
-static enum err_code add_tag(struct load *l, struct load_image_plan *i, struct slice tag, struct err *err)
+static enum err_code add_tag(struct load *l, size_t image, struct slice tag, struct err *err)
 {
-	struct slice *tags = arena_alloc(&l->arena, (i->ntags + 1) * sizeof(*tags));
+	struct load_image_plan *i = &l->images[image];
+	struct digest key = key_of(i->repo, ':', tag);
+	bool added;
+	size_t number = digest_set_add(&l->tag_names, &key, 0, &added);
 
-	if (!tags)
-		return err_set(err, ERR_TOO_LARGE, "the archive has too many names: import it in parts");
-	if (i->ntags)
-		memcpy(tags, i->tags, i->ntags * sizeof(*tags));
-	tags[i->ntags] = tag;
-	i->tags = tags;
-	i->ntags++;
+	if (!added && l->tag_images[number] != image)
+		return clash(i->repo, tag, &l->images[l->tag_images[number]].digest, &i->digest, err);
+	if (!added)
+		return ERR_OK;
+	l->tag_images = texts_grow(l->tag_images, number, &l->cap_tag_images, sizeof(*l->tag_images));
+	l->tag_images[number] = image;
+	i->tags = texts_grow(i->tags, i->ntags, &i->cap_tags, sizeof(*i->tags));
+	i->tags[i->ntags++] = tag;
 	return ERR_OK;
 }
 
 enum err_code load_add_image(
     struct load *l, const struct load_entry *e, struct slice repo, struct slice tag, struct err *err)
 {
-	struct load_image_plan *same = NULL;
+	char text[DIGEST_TEXT];
+	struct digest key = key_of(repo, '@', slice_cstr(digest_format(&e->digest, text)));
+	bool added;
+	size_t image = digest_set_add(&l->image_names, &key, 0, &added);
 
-	for (size_t i = 0; i < l->nimages; i++) {
-		struct load_image_plan *image = &l->images[i];
-
-		if (!slice_eq(image->repo, repo))
-			continue;
-		if (digest_eq(&image->digest, &e->digest))
-			same = image;
-		else if (tag.p && has_tag(image, tag))
-			return clash(repo, tag, &image->digest, &e->digest, err);
-	}
-	if (!same) {
+	if (added) {
 		l->images = texts_grow(l->images, l->nimages, &l->cap_images, sizeof(*l->images));
-		same = &l->images[l->nimages++];
-		*same = (struct load_image_plan){.repo = repo, .digest = e->digest, .media_type = e->media_type};
+		l->images[l->nimages++] =
+		    (struct load_image_plan){.repo = repo, .digest = e->digest, .media_type = e->media_type};
 	}
-	if (!tag.p || has_tag(same, tag))
-		return ERR_OK;
-	return add_tag(l, same, tag, err);
+	return tag.p ? add_tag(l, image, tag, err) : ERR_OK;
 }
 
 /* ---- which names ------------------------------------------------------------------- */

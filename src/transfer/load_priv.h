@@ -16,6 +16,7 @@
 #include "base/codec.h"
 #include "registry/check.h"
 #include "registry/reference.h"
+#include "transfer/digest_set.h"
 #include "transfer/load.h"
 #include "transfer/texts.h"
 
@@ -58,7 +59,7 @@ struct load_entry {
 struct load_image_plan {
 	struct slice repo;
 	struct slice *tags;
-	size_t ntags;
+	size_t ntags, cap_tags;
 	struct digest digest;
 	struct slice media_type;
 	size_t first, n;                /* its manifests in load.nodes, children before parents */
@@ -86,6 +87,10 @@ struct load {
 	size_t nentries, cap_entries;
 	struct load_image_plan *images;
 	size_t nimages, cap_images;
+	struct digest_set image_names; /* of repository and digest, by the number of the image */
+	struct digest_set tag_names;   /* of repository and tag */
+	size_t *tag_images;            /* which image has the tag, by its number there */
+	size_t cap_tag_images;
 	struct load_node *nodes;
 	size_t nnodes, cap_nodes;
 	uint64_t stored, to_store;                                     /* blobs */

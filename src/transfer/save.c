@@ -142,8 +142,8 @@ enum err_code save_run(const struct save_options *o, struct sink *out, const str
 		rc = save_make_index(&s, err);
 	if (rc == ERR_OK)
 		rc = write_all(&s, out, err);
-	save_set_free(&s.visited);
-	save_set_free(&s.seen);
+	digest_set_free(&s.visited);
+	digest_set_free(&s.seen);
 	free(s.visited_for);
 	free(s.files);
 	free(s.tops);

@@ -76,7 +76,7 @@ static bool is_image(const struct save *s, const struct manifest *m)
 	        !slice_eq_cstr(m->artifact_type, "application/vnd.docker.container.image.v1+json")))
 		return false;
 	for (size_t i = 0; i < m->nrefs; i++) {
-		if (!save_set_has(&s->seen, &m->refs[i].digest, 0))
+		if (!digest_set_has(&s->seen, &m->refs[i].digest, 0))
 			return false; /* a layer that is kept elsewhere */
 	}
 	return true;
@@ -119,7 +119,7 @@ static enum err_code add_docker(struct save *s, const struct save_top *t, struct
 enum err_code save_make_index(struct save *s, struct err *err)
 {
 	CLEANUP(free_ptr) struct save_top *tops = xcalloc(s->ntops + 1, sizeof(*tops));
-	struct save_set untagged = {0};
+	struct digest_set untagged = {0};
 	struct arena a;
 	enum err_code rc = ERR_OK;
 
@@ -137,13 +137,13 @@ enum err_code save_make_index(struct save *s, struct err *err)
 		if (i && same_top(&tops[i], &tops[i - 1]))
 			continue;
 		if (!tops[i].named)
-			(void)save_set_add(&untagged, &tops[i].digest, 0, &added);
+			(void)digest_set_add(&untagged, &tops[i].digest, 0, &added);
 		if (added)
 			add_entry(s, &tops[i]);
 		rc = add_docker(s, &tops[i], &a, err);
 	}
 	arena_free(&a);
-	save_set_free(&untagged);
+	digest_set_free(&untagged);
 	buf_adds(&s->index, "]}");
 	buf_addc(&s->docker, ']');
 	if (rc == ERR_OK && (!buf_ok(&s->index) || !buf_ok(&s->docker)))

@@ -17,61 +17,6 @@
  * survive a deletion meanwhile. */
 #define KEEP_MAX ((size_t)64 << 20)
 
-/* ---- sets ------------------------------------------------------------------------------ */
-
-static bool same_key(const struct save_key *k, const struct digest *d, size_t context)
-{
-	return k->context == context && digest_eq(&k->digest, d);
-}
-
-/* Digests are spread already. */
-static size_t *find_slot(const struct save_set *s, const struct digest *d, size_t context)
-{
-	size_t h, i;
-
-	memcpy(&h, d->bytes, sizeof(h));
-	i = (h ^ context * 0x9e3779b97f4a7c15U) & (s->nslots - 1);
-	while (s->slots[i] && !same_key(&s->keys[s->slots[i] - 1], d, context))
-		i = (i + 1) & (s->nslots - 1);
-	return &s->slots[i];
-}
-
-static void widen(struct save_set *s)
-{
-	s->nslots = s->nslots ? s->nslots * 2 : 256;
-	free(s->slots);
-	s->slots = xcalloc(s->nslots, sizeof(*s->slots));
-	for (size_t i = 0; i < s->n; i++)
-		*find_slot(s, &s->keys[i].digest, s->keys[i].context) = i + 1;
-}
-
-size_t save_set_add(struct save_set *s, const struct digest *d, size_t context, bool *added)
-{
-	size_t *slot;
-
-	if (s->n * 2 >= s->nslots)
-		widen(s);
-	slot = find_slot(s, d, context);
-	*added = *slot == 0;
-	if (*added) {
-		s->keys = texts_grow(s->keys, s->n, &s->cap, sizeof(*s->keys));
-		s->keys[s->n++] = (struct save_key){*d, context};
-		*slot = s->n;
-	}
-	return *slot - 1;
-}
-
-bool save_set_has(const struct save_set *s, const struct digest *d, size_t context)
-{
-	return s->nslots && *find_slot(s, d, context);
-}
-
-void save_set_free(struct save_set *s)
-{
-	free(s->keys);
-	free(s->slots);
-}
-
 /* ---- images ------------------------------------------------------------------------------- */
 
 const char *save_top_text(const struct save *s, const struct save_top *t, char out[SAVE_TEXT])
@@ -87,19 +32,25 @@ const char *save_top_text(const struct save *s, const struct save_top *t, char o
 
 static size_t add_repo(struct save *s, struct slice name)
 {
-	for (size_t i = s->nrepos; i > 0; i--) {
-		if (slice_eq(s->repos[i - 1], name))
-			return i - 1;
-	}
 	s->repos = texts_grow(s->repos, s->nrepos, &s->cap_repos, sizeof(*s->repos));
 	s->repos[s->nrepos] = arena_copy(&s->arena, name);
 	return s->nrepos++;
 }
 
+/* Of those that were named one by one. */
+static size_t find_repo(struct save *s, struct slice name)
+{
+	for (size_t i = 0; i < s->nrepos; i++) {
+		if (slice_eq(s->repos[i], name))
+			return i;
+	}
+	return add_repo(s, name);
+}
+
 static void remember(struct save *s, size_t repo, const struct digest *d, size_t top)
 {
 	bool added;
-	size_t i = save_set_add(&s->visited, d, repo, &added);
+	size_t i = digest_set_add(&s->visited, d, repo, &added);
 
 	if (!added)
 		return;
@@ -131,7 +82,7 @@ static enum err_code add_file(struct save *s, const struct digest *d, uint64_t s
     struct slice payload, size_t top, struct err *err)
 {
 	bool added;
-	size_t i = save_set_add(&s->seen, d, 0, &added);
+	size_t i = digest_set_add(&s->seen, d, 0, &added);
 
 	if (!added)
 		return ERR_OK;
@@ -266,7 +217,7 @@ static enum err_code ask(struct save *s, const char *name, struct err *err)
 
 	if (rc)
 		return rc;
-	repo = add_repo(s, w.repo);
+	repo = find_repo(s, w.repo);
 	if (w.digest.alg != DIGEST_NONE)
 		return ask_digest(s, repo, &w.digest, err);
 	if (w.tag.p)
@@ -294,7 +245,7 @@ static enum err_code add_blob(
 	uint64_t size;
 	enum err_code rc;
 
-	if (save_set_has(&v->s->seen, &ref->digest, 0))
+	if (digest_set_has(&v->s->seen, &ref->digest, 0))
 		return ERR_OK;
 	rc = storage_stat(v->s->o->storage, &ref->digest, &size, err);
 	save_top_text(v->s, &v->s->tops[v->top], image);
@@ -342,7 +293,7 @@ static enum err_code add_referrer(struct visit *v, struct slice descriptor, stru
 	struct digest d;
 	enum err_code rc = ERR_OK;
 
-	if (digest_parse(text, &d) == DIGEST_VALID && !save_set_has(&v->s->visited, &d, v->repo)) {
+	if (digest_parse(text, &d) == DIGEST_VALID && !digest_set_has(&v->s->visited, &d, v->repo)) {
 		rc = meta_manifest_get(v->s->o->meta, v->s->repos[v->repo], &d, false, v->a, &m, err);
 		if (rc == ERR_OK)
 			add_top(v->s, v->repo, SLICE_NONE, false, &m);
@@ -383,7 +334,7 @@ static enum err_code add_cosign(struct visit *v, struct err *err)
 
 		snprintf(tag, sizeof(tag), "%s.%s", text, kinds[i]);
 		rc = meta_manifest_get_tag(v->s->o->meta, v->s->repos[v->repo], slice_cstr(tag), false, v->a, &m, err);
-		if (rc == ERR_OK && !save_set_has(&v->s->visited, &m.digest, v->repo))
+		if (rc == ERR_OK)
 			add_top(v->s, v->repo, slice_cstr(tag), true, &m);
 		else if (rc == ERR_NOT_FOUND)
 			rc = ERR_OK;
@@ -391,8 +342,8 @@ static enum err_code add_cosign(struct visit *v, struct err *err)
 	return rc;
 }
 
-/* The tag of cosign may lead to a manifest that is visited already under
- * another name; the names of tops are made unique when they are written. */
+/* A top may be added twice, as a tag that was asked for and as one of cosign's;
+ * it is written once. */
 static enum err_code visit(struct visit *v, struct err *err)
 {
 	struct save *s = v->s;

@@ -12,27 +12,12 @@
 #include "base/buf.h"
 #include "registry/manifest.h"
 #include "registry/reference.h"
+#include "transfer/digest_set.h"
 #include "transfer/save.h"
 
 #define SAVE_TEXT (REFERENCE_NAME_MAX + REFERENCE_TAG_MAX + DIGEST_TEXT + 4)
 #define SAVE_PATH (DIGEST_TEXT + 16)
 #define SAVE_TEXTS_MAX ((size_t)64 << 20) /* index.json, manifest.json */
-
-/* A set of digests, each in a context (a repository, or none), numbered from 0 as they were added. */
-struct save_key {
-	struct digest digest;
-	size_t context;
-};
-struct save_set {
-	struct save_key *keys;
-	size_t n, cap;
-	size_t *slots; /* number + 1 of a key; a power of two of them */
-	size_t nslots;
-};
-/* The number of the key; *added: it was not there. */
-size_t save_set_add(struct save_set *s, const struct digest *d, size_t context, bool *added);
-bool save_set_has(const struct save_set *s, const struct digest *d, size_t context);
-void save_set_free(struct save_set *s);
 
 /* A file below blobs/. */
 struct save_file {
@@ -63,10 +48,10 @@ struct save {
 	size_t nrepos, cap_repos;
 	struct save_top *tops;
 	size_t ntops, cap_tops;
-	struct save_set visited; /* manifests, by repository */
-	size_t *visited_for;     /* the image that led there, by number */
+	struct digest_set visited; /* manifests, by repository */
+	size_t *visited_for;       /* the image that led there, by number */
 	size_t cap_visited;
-	struct save_set seen;    /* files */
+	struct digest_set seen;  /* files */
 	struct save_file *files; /* by number, until they are sorted */
 	size_t cap_files;
 	struct buf index, docker; /* index.json, manifest.json */

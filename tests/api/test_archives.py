@@ -599,6 +599,28 @@ def test_the_server_is_killed_in_the_middle(new):
         path.unlink()  # purging does it after a week
 
 
+def test_a_stalled_import_or_export_does_not_keep_the_server_from_stopping(one):
+    made = layouts.Layout()
+    made.enter(made.image(range(3), size=4 << 20), "app:1.0")
+    files = made.finish()
+    one.load(files)
+    stalled = start_import(one)
+    stalled.stdin.write(layouts.tar_of(layouts.simple("b:1", (9,), size=1 << 20)[0])[:700000])
+    stalled.stdin.flush()
+    wait_for_upload(one)
+    reader = subprocess.Popen([str(binary()), "export", "--oci", "-", str(one.server.config_path)],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    reader.stdout.read(1000)
+    started = time.monotonic()
+    one.rest()
+    assert time.monotonic() - started < 15
+    _, said = stalled.communicate(bytes(3 << 20))
+    assert stalled.returncode == 1 and said.startswith(b"berth: nothing was imported: "), said
+    rest, said = reader.communicate()
+    assert reader.returncode == 1 and b"ended" in said, said
+    assert not rest.endswith(bytes(1024)) and not one.uploads()
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_the_command_is_killed_in_the_middle(one, how):
     files, digest, _ = layouts.simple(size=2 << 20)
@@ -878,6 +900,25 @@ def test_what_is_not_there_cannot_be_exported(registry, tmp_path):
     done = registry.command("export", "--oci", tmp_path / "full")
     assert done.returncode == 1 and b"neither empty nor" in done.stderr
     assert not list(tmp_path.glob("x.tar*"))
+
+
+def test_many_images_take_time_in_proportion(new):
+    """Thousands of names and images: what grows with the square of them would take minutes."""
+    registry, made = new(False), layouts.Layout()
+    config = made.add(b"{}", content.OCI_CONFIG)
+    for number in range(3000):
+        made.enter(made.manifest(content.encode({
+            "schemaVersion": 2, "mediaType": content.OCI_MANIFEST, "config": config, "layers": [],
+            "annotations": {"n": str(number)}})), f"app-{number % 10}:{number}")
+    same = made.image((1,))
+    for number in range(6000):
+        made.enter(same, f"tags:{number}")
+    started = time.monotonic()
+    assert len(registry.load(made.finish())) == 9000
+    registry.save(registry.server.folder / "all.tar")
+    again = new(False)
+    assert len(again.load(registry.server.folder / "all.tar")) == 9000
+    assert time.monotonic() - started < 90
 
 
 def test_an_empty_registry_has_nothing_to_export(new, tmp_path):
