@@ -7,6 +7,7 @@
 #include "cli/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,9 @@ static enum err_code dial(const char *root, int *out, struct err *err)
 }
 
 struct control_conn {
-	FILE *f;      /* the socket */
-	FILE *answer; /* f, or the body of a chunked answer in it */
+	/* The socket twice: what could not be sent must not be in the way of reading. */
+	FILE *out, *in;
+	FILE *answer; /* `in`, or the body of a chunked answer in it */
 	bool streams;
 	uint64_t left;  /* of the chunk that is being read */
 	bool any, done; /* chunks */
@@ -54,16 +56,30 @@ static enum err_code ask(struct control_conn *c, const char *command, const json
 	if (!body)
 		return err_set(err, ERR_NO_MEMORY, "out of memory");
 	if (c->streams)
-		fprintf(c->f,
+		fprintf(c->out,
 		    "POST /v1/%s HTTP/1.1\r\nHost: control\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 		    "%zx\r\n%s\n\r\n",
 		    command, strlen(body) + 1, body);
 	else
-		fprintf(c->f, "POST /v1/%s HTTP/1.0\r\nHost: control\r\nContent-Length: %zu\r\n\r\n%s", command,
+		fprintf(c->out, "POST /v1/%s HTTP/1.0\r\nHost: control\r\nContent-Length: %zu\r\n\r\n%s", command,
 		    strlen(body), body);
-	if (fflush(c->f) != 0)
+	if (fflush(c->out) != 0)
 		return err_sys(err, errno, "cannot talk to the running berth");
 	return ERR_OK;
+}
+
+/* Takes over the socket. */
+static bool open_streams(struct control_conn *c, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	c->out = fdopen(fd, "w");
+	if (!c->out)
+		close_fd(&fd);
+	c->in = copy >= 0 ? fdopen(copy, "r") : NULL;
+	if (!c->in)
+		close_fd(&copy);
+	return c->out && c->in;
 }
 
 enum err_code control_open(const char *root, const char *command, const json_t *parameters, bool streams,
@@ -77,11 +93,8 @@ enum err_code control_open(const char *root, const char *command, const json_t *
 		return rc;
 	c = xcalloc(1, sizeof(*c));
 	c->streams = streams;
-	c->f = fdopen(fd, "r+");
-	if (!c->f) {
-		close_fd(&fd);
+	if (!open_streams(c, fd))
 		rc = err_set(err, ERR_NO_MEMORY, "out of memory");
-	}
 	if (rc == ERR_OK)
 		rc = ask(c, command, parameters, err);
 	*out = c;
@@ -94,10 +107,12 @@ void control_close(struct control_conn **c)
 {
 	if (!*c)
 		return;
-	if ((*c)->answer && (*c)->answer != (*c)->f)
+	if ((*c)->answer && (*c)->answer != (*c)->in)
 		fclose((*c)->answer);
-	if ((*c)->f)
-		fclose((*c)->f);
+	if ((*c)->in)
+		fclose((*c)->in);
+	if ((*c)->out)
+		fclose((*c)->out);
 	free((*c)->line);
 	free(*c);
 	*c = NULL;
@@ -110,10 +125,10 @@ enum err_code control_write(void *conn, const void *p, size_t n, struct err *err
 	ASSERT(c->streams);
 	if (n == 0)
 		return ERR_OK;
-	fprintf(c->f, "%zx\r\n", n);
-	fwrite(p, 1, n, c->f);
-	fputs("\r\n", c->f);
-	if (ferror(c->f))
+	fprintf(c->out, "%zx\r\n", n);
+	fwrite(p, 1, n, c->out);
+	fputs("\r\n", c->out);
+	if (ferror(c->out))
 		return err_set(err, ERR_CLOSED, "the running berth ended the connection");
 	return ERR_OK;
 }
@@ -125,9 +140,9 @@ static bool next_chunk(struct control_conn *c)
 {
 	char line[64], *end;
 
-	if (c->any && !fgets(line, sizeof(line), c->f))
+	if (c->any && !fgets(line, sizeof(line), c->in))
 		return false;
-	if (!fgets(line, sizeof(line), c->f))
+	if (!fgets(line, sizeof(line), c->in))
 		return false;
 	c->any = true;
 	c->left = strtoull(line, &end, 16);
@@ -143,7 +158,7 @@ static ssize_t read_chunked(void *cookie, char *p, size_t n)
 
 	if (c->done || (c->left == 0 && !next_chunk(c)))
 		return 0;
-	got = fread(p, 1, n < c->left ? n : (size_t)c->left, c->f);
+	got = fread(p, 1, n < c->left ? n : (size_t)c->left, c->in);
 	c->left -= got;
 	return (ssize_t)got;
 }
@@ -151,14 +166,14 @@ static ssize_t read_chunked(void *cookie, char *p, size_t n)
 /* The status line and the fields, which are of no interest. */
 static enum err_code read_head(struct control_conn *c, struct err *err)
 {
-	bool ok = getline(&c->line, &c->cap, c->f) > 0 && strstr(c->line, " 200 "), chunked = false;
+	bool ok = getline(&c->line, &c->cap, c->in) > 0 && strstr(c->line, " 200 "), chunked = false;
 	ssize_t n;
 
-	while ((n = getline(&c->line, &c->cap, c->f)) > 2)
+	while ((n = getline(&c->line, &c->cap, c->in)) > 2)
 		chunked |= strncasecmp(c->line, "Transfer-Encoding:", 18) == 0;
 	if (n <= 0)
 		return err_set(err, ERR_CLOSED, "the running berth ended the connection");
-	c->answer = c->f;
+	c->answer = c->in;
 	if (chunked)
 		c->answer = fopencookie(c, "r", (cookie_io_functions_t){.read = read_chunked});
 	if (!c->answer)
@@ -175,9 +190,8 @@ enum err_code control_answer(struct control_conn *c, struct err *err)
 {
 	/* After a failure of control_write the answer may be there nevertheless. */
 	if (c->streams)
-		fputs("0\r\n\r\n", c->f);
-	(void)fflush(c->f);
-	clearerr(c->f);
+		fputs("0\r\n\r\n", c->out);
+	(void)fflush(c->out);
 	return read_head(c, err);
 }
 

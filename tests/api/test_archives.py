@@ -492,6 +492,14 @@ def test_bytes_that_are_not_what_their_name_says(registry):
     assert tags(registry.client()) == {}
 
 
+def test_the_reason_arrives_although_much_more_would_follow(one):
+    """The server answers while the command still sends."""
+    files, _, _ = layouts.simple()
+    name = min(n for n in files if n.startswith("blobs"))
+    files |= {name: b"damaged", "later.bin": bytes(64 << 20)}
+    one.refuses(layouts.tar_of(files, order=[name]), name, "is damaged")
+
+
 def test_each_missing_file_is_named_and_nothing_is_visible(one):
     made = layouts.Layout()
     made.enter(made.index([made.image((1,)), made.image((2,), "arm64")]), "app:1.0")
