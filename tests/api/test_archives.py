@@ -675,6 +675,30 @@ def test_killed_at_any_moment_a_tag_is_whole_or_not_there(new):
         path.unlink()
 
 
+def test_a_tag_leads_to_the_old_image_or_to_the_whole_new_one(one):
+    """Looked at all the time while an index of many images is imported."""
+    old, made = layouts.Layout(), layouts.Layout()
+    before = old.enter(old.image((1000,)), "app:1.0")["digest"]
+    one.load(old.finish())
+    children = [made.image((number, number + 1), f"arch{number}") for number in range(40)]
+    after = made.enter(made.index(children), "app:1.0")["digest"]
+    seen, done = [], threading.Event()
+
+    def watch():
+        client = Client(one.server.url)
+        while not done.is_set():
+            seen.append(client.get_manifest("app", "1.0", method="HEAD").headers["Docker-Content-Digest"])
+    threads = [threading.Thread(target=watch) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    one.load(made.finish())
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert before in seen and set(seen) <= {before, after}
+    assert tags(one.client()) == {("app", "1.0"): after}
+
+
 @pytest.fixture(name="small_disk")
 def small_disk_fixture(tmp_path):
     """A file system of 8 MiB."""
