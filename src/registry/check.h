@@ -13,8 +13,9 @@
 /*
  * Marks the references that need not be there by configuration, and checks the
  * rest but for whether it is there, which the transaction does that stores the
- * manifest (meta_tx_manifest_put). ERR_INVALID with what is wrong. Of the options
- * `meta` and those of validation are used.
+ * manifest (meta_tx_manifest_put). ERR_INVALID with what is wrong with it, others
+ * when the metadata could not be asked. Of the options `meta` and those of
+ * validation are used.
  */
 enum err_code manifest_check(
     const struct registry_options *o, struct slice repo, struct manifest *m, struct arena *a, struct err *err) MUST_USE;

@@ -303,8 +303,12 @@ void manifest_put(struct call *c)
 		    c->req, rc == ERR_TOO_LARGE ? OCI_MANIFEST_TOO_LARGE : OCI_MANIFEST_INVALID, "%s", err.msg);
 		return;
 	}
-	if (manifest_check(&c->r->o, c->name, &m, c->req->arena, &err)) {
-		oci_fail_why(c->req, OCI_MANIFEST_INVALID, "%s", err.msg);
+	rc = manifest_check(&c->r->o, c->name, &m, c->req->arena, &err);
+	if (rc) {
+		if (rc == ERR_INVALID)
+			oci_fail_why(c->req, OCI_MANIFEST_INVALID, "%s", err.msg);
+		else
+			oci_fail_system(c->req, &err, "looking for the blobs of the manifest");
 		return;
 	}
 	store(c, &m, &put, ref.is_tag);
