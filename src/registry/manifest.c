@@ -334,11 +334,13 @@ static json_t *load(struct slice payload, struct err *err)
 enum err_code manifest_parse(
     struct slice payload, struct slice content_type, struct arena *a, struct manifest *out, struct err *err)
 {
-	struct parser p = {.a = a, .m = out, .err = err};
+	struct err own = {0};
+	struct parser p = {.a = a, .m = out, .err = err ? err : &own};
 	json_t *root;
 	enum err_code rc;
 
 	*out = (struct manifest){0};
+	err = p.err;
 	err_set(err, ERR_OK, "%s", "");
 	if (payload.n == 0)
 		return err_set(err, ERR_INVALID, "the body is empty");
