@@ -101,6 +101,7 @@ static void conn_park(struct http_conn *c, enum conn_state as, int64_t deadline,
 	c->x = NULL;
 	c->armed = true;
 	c->parked_as = as;
+	atomic_store_explicit(&c->stuck, !(events & EPOLLIN), memory_order_relaxed);
 	atomic_store_explicit(&c->deadline, deadline, memory_order_relaxed);
 	atomic_store_explicit(&c->state, as, memory_order_release);
 	if (arm(ep, known, fd, &ev) != 0) {
@@ -147,14 +148,18 @@ static void load_partial(struct exch *x)
 	c->partial_n = c->partial_cap = 0;
 }
 
-/* Nothing more to do until the client sends: idle, or in the middle of a head. */
-static void park_for_head(struct exch *x, uint32_t events)
+/* Nothing more to do until the client sends: idle, or in the middle of a head.
+ * `still`: nothing came since it was idle the last time, TLS records without
+ * data aside, and those do not buy time. */
+static void park_for_head(struct exch *x, uint32_t events, bool still)
 {
 	struct http_conn *c = x->c;
 	const struct http_limits *l = &x->srv->l;
 
 	if (x->in_n == 0) {
-		conn_park(c, CONN_IDLE, clock_mono() + l->idle_timeout, events);
+		conn_park(c, CONN_IDLE,
+		    still ? atomic_load_explicit(&c->deadline, memory_order_relaxed) : clock_mono() + l->idle_timeout,
+		    events);
 		return;
 	}
 	if (c->head_due == 0)
@@ -321,7 +326,7 @@ static void serve(struct exch *x, struct http_conn *c)
 			exch_run_refused(x, why);
 			break;
 		case HEAD_WAIT:
-			park_for_head(x, events_for(want));
+			park_for_head(x, events_for(want), n == 0 && c->parked_as == CONN_IDLE);
 			return;
 		case HEAD_GONE:
 			conn_close(c, x->in_n == 0 ? CLOSE_CLIENT : CLOSE_READ);
@@ -332,7 +337,7 @@ static void serve(struct exch *x, struct http_conn *c)
 		fresh = false;
 	}
 	/* Ready for output is always true: the connection queues up behind others. */
-	park_for_head(x, EPOLLIN | EPOLLOUT);
+	park_for_head(x, EPOLLIN | EPOLLOUT, false);
 }
 
 /* ---- TLS --------------------------------------------------------------- */
@@ -372,6 +377,15 @@ static bool handshake(struct exch *x, struct http_conn *c)
 
 /* ---- events ------------------------------------------------------------ */
 
+/* The peer does not read: what the kernel still keeps for it goes with the socket. */
+static void forget_output(struct http_conn *c)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) != 0)
+		LOG_DEBUG("unsent output stays with the kernel", LOG_INT("errno", errno));
+}
+
 /* The housekeeping thread ended it: what is left to do depends on where it was. */
 static void reaped(struct exch *x, struct http_conn *c, int state)
 {
@@ -386,7 +400,9 @@ static void reaped(struct exch *x, struct http_conn *c, int state)
 
 	if (state == CONN_REAP_LATE)
 		why = c->parked_as == CONN_LINGER ? c->close_why : late[c->parked_as];
-	if (why == CLOSE_HEAD_SLOW) {
+	if (atomic_load_explicit(&c->stuck, memory_order_relaxed)) {
+		forget_output(c);
+	} else if (why == CLOSE_HEAD_SLOW) {
 		exch_start(x, c);
 		x->in_n = 0;
 		exch_run_refused(x, REFUSE_HEAD_SLOW);
@@ -495,7 +511,8 @@ static bool reap(struct http_conn *c, int state, enum conn_state how)
 {
 	if (!atomic_compare_exchange_strong(&c->state, &state, how))
 		return false;
-	shutdown(c->fd, SHUT_RD);
+	/* Who waits for room to send is told by the end of both directions only. */
+	shutdown(c->fd, atomic_load_explicit(&c->stuck, memory_order_relaxed) ? SHUT_RDWR : SHUT_RD);
 	return true;
 }
 
@@ -516,10 +533,17 @@ void conns_sweep(struct http_server *s, int64_t now, struct http_census *out)
 	mutex_unlock(&s->conns_lock);
 }
 
+/* May it be ended to make room? Nobody asks for anything there, or nobody reads. */
+static bool is_spare(struct http_conn *c, int state)
+{
+	return state == CONN_IDLE || (is_parked(state) && atomic_load_explicit(&c->stuck, memory_order_relaxed));
+}
+
 size_t conns_shed(struct http_server *s, size_t n)
 {
 	struct {
 		struct http_conn *c;
+		int state;
 		int64_t deadline;
 	} oldest[SHED_MAX];
 	size_t found = 0, ended = 0, latest = 0;
@@ -528,21 +552,23 @@ size_t conns_shed(struct http_server *s, size_t n)
 		n = SHED_MAX;
 	mutex_lock(&s->conns_lock);
 	for (struct http_conn *c = s->conns; c != NULL; c = c->next) {
+		int state = atomic_load_explicit(&c->state, memory_order_acquire);
 		int64_t deadline = atomic_load_explicit(&c->deadline, memory_order_relaxed);
 
-		if (atomic_load_explicit(&c->state, memory_order_acquire) != CONN_IDLE)
+		if (!is_spare(c, state))
 			continue;
 		if (found == n && deadline >= oldest[latest].deadline)
 			continue;
 		latest = found < n ? found++ : latest;
 		oldest[latest].c = c;
+		oldest[latest].state = state;
 		oldest[latest].deadline = deadline;
 		for (size_t i = 0; i < found; i++)
 			if (oldest[i].deadline > oldest[latest].deadline)
 				latest = i;
 	}
 	for (size_t i = 0; i < found; i++)
-		ended += reap(oldest[i].c, CONN_IDLE, CONN_REAP_SHED);
+		ended += reap(oldest[i].c, oldest[i].state, CONN_REAP_SHED);
 	mutex_unlock(&s->conns_lock);
 	return ended;
 }

@@ -8,8 +8,8 @@
  * event goes to one thread, and that thread owns it until it arms it again or
  * closes it. `state` tells the housekeeping thread which connections are
  * parked; it may end one by moving its state from parked to CONN_REAP_* and
- * shutting down its receiving side, which makes the event that hands it to a
- * thread. So only owners touch a connection, and only owners free it.
+ * shutting down its receiving side (both sides where output is waited for),
+ * which makes the event that hands it to a thread. So only owners touch a connection, and only owners free it.
  */
 #ifndef BERTH_HTTP_CONN_H
 #define BERTH_HTTP_CONN_H
@@ -50,6 +50,7 @@ struct http_conn {
 	struct http_conn *next, *prev; /* srv->conns, under srv->conns_lock */
 	_Atomic int state;             /* enum conn_state */
 	_Atomic int64_t deadline;      /* while parked */
+	_Atomic bool stuck;            /* parked until the peer reads: there is no room to send */
 	/* Owned by whoever owns the connection. */
 	int parked_as;               /* the state before a CONN_REAP_* */
 	bool armed;                  /* is in the epoll set */
@@ -175,7 +176,7 @@ void conn_new(struct http_server *s, int fd, const struct sockaddr_storage *peer
 void conn_event(struct worker *w, struct http_conn *c);
 /* Ends parked connections whose deadline has passed and counts all. */
 void conns_sweep(struct http_server *s, int64_t now, struct http_census *out);
-/* Ends the `n` connections that have been idle the longest; how many it were. */
+/* Ends the `n` connections that have been idle, or not read from, the longest; how many it were. */
 size_t conns_shed(struct http_server *s, size_t n);
 /* Ends all parked connections; with `cut` breaks the active ones as well. */
 void conns_stop(struct http_server *s, bool cut);

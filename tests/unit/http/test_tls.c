@@ -5,9 +5,11 @@
  */
 #include "harness.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -340,6 +342,98 @@ static void sessions_are_resumed(void **state)
 	tls_rig_stop(&t);
 }
 
+/* Asks for new keys, and so for answers, as long as the server takes it, and reads none. */
+static void client_never_reads(struct tls_client *c, const struct rig *r)
+{
+	const struct sockaddr_in there = {.sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)r->port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct timeval patience = {.tv_usec = 300 * 1000};
+	const int room = 2048;
+	int sent = 0;
+
+	c->fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	assert_int_equal(connect(c->fd, (const struct sockaddr *)&there, sizeof(there)), 0);
+	c->ssl = SSL_new(c->ctx);
+	SSL_set_fd(c->ssl, c->fd);
+	assert_int_equal(SSL_connect(c->ssl), 1);
+	SSL_set_quiet_shutdown(c->ssl, 1);
+	while (sent < 1000 * 1000 && SSL_key_update(c->ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
+	       SSL_do_handshake(c->ssl) == 1)
+		sent++;
+	ERR_clear_error();
+	assert_in_range(sent, 100, 1000 * 1000 - 1);
+}
+
+/* A server whose sockets hold little of what nobody reads. */
+static void tls_rig_with_little_room(struct tls_rig *t)
+{
+	const int room = 4096;
+	int fd;
+
+	tls_rig_init(t);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	t->r.o.net = "fd";
+	t->r.o.listen_fd = fd;
+}
+
+static void who_never_reads_is_ended(void **state)
+{
+	struct tls_rig t;
+	struct tls_client c, other;
+	char body[64];
+
+	tls_rig_with_little_room(&t);
+	t.r.o.limits.idle_timeout = 300 * CLOCK_MS;
+	rig_start(&t.r);
+	client_init(&c);
+	client_never_reads(&c, &t.r);
+	EVENTUALLY(http_server_connections(t.r.s) == 0);
+	client_free(&c);
+	tls_rig_stop(&t);
+
+	/* And before that, when its place is needed. */
+	tls_rig_with_little_room(&t);
+	t.r.o.limits.connections = 1;
+	rig_start(&t.r);
+	client_init(&c);
+	client_never_reads(&c, &t.r);
+	assert_int_equal(http_server_connections(t.r.s), 1);
+	client_init(&other);
+	assert_int_equal(client_get(&other, &t.r, "/hello", body, sizeof(body)), 200);
+	EVENTUALLY(http_server_connections(t.r.s) == 0);
+	client_free(&other);
+	client_free(&c);
+	tls_rig_stop(&t);
+}
+
+static void records_without_data_do_not_buy_time(void **state)
+{
+	struct tls_rig t;
+	struct tls_client c;
+	int64_t until;
+
+	tls_rig_init(&t);
+	t.r.o.limits.idle_timeout = 300 * CLOCK_MS;
+	rig_start(&t.r);
+	client_init(&c);
+	assert_true(client_connect(&c, &t.r));
+	SSL_set_quiet_shutdown(c.ssl, 1);
+	until = clock_mono() + 5 * CLOCK_S;
+	while (http_server_connections(t.r.s) > 0 && clock_mono() < until) {
+		if (SSL_key_update(c.ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1)
+			SSL_do_handshake(c.ssl);
+		nap(20 * CLOCK_MS);
+	}
+	assert_int_equal(http_server_connections(t.r.s), 0);
+	client_free(&c);
+	tls_rig_stop(&t);
+}
+
 /* What each mode makes of no certificate, one of nobody, and one of the CA. */
 static void client_certificates(void **state)
 {
@@ -447,10 +541,13 @@ int main(void)
 	    cmocka_unit_test(slow_handshakes_end),
 	    cmocka_unit_test(certificates_are_replaced),
 	    cmocka_unit_test(sessions_are_resumed),
+	    cmocka_unit_test(who_never_reads_is_ended),
+	    cmocka_unit_test(records_without_data_do_not_buy_time),
 	    cmocka_unit_test(client_certificates),
 	    cmocka_unit_test(versions_and_ciphers),
 	    cmocka_unit_test(bad_files_fail_the_start),
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* clients write to connections that the server has ended */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
