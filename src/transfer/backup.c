@@ -56,10 +56,10 @@ static enum err_code resolve(const char *path, char out[PATH_MAX], struct err *e
 
 	while (n > 1 && head[n - 1] == '/')
 		head[--n] = '\0';
-	while (!realpath(head, real)) {
+	while (!realpath(*head ? head : "/", real)) {
 		char *slash = strrchr(head, '/');
 
-		if (errno != ENOENT || !slash || slash == head)
+		if (errno != ENOENT || !slash)
 			return err_sys(err, errno, "cannot use %s", path);
 		*slash = '\0';
 	}

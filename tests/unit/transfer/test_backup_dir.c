@@ -7,8 +7,10 @@
 #include "base/codec.h"
 #include "base/fsys.h"
 #include "storage/storage.h"
+#include "transfer/backup.h"
 #include "transfer/backup_dir.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -214,6 +216,35 @@ static void test_a_blob_goes_out_and_comes_back(void **state)
 	storage_free(&s);
 }
 
+/* ---- where backups go ---------------------------------------------------------- */
+
+static int mkdir_refused(const char *path, mode_t mode)
+{
+	errno = EROFS;
+	return -1;
+}
+
+/* As for fsys_mkdirs, however much of the path is missing. */
+static void test_a_place_that_is_to_be_made(void **state)
+{
+	static const char *const places[] = {
+	    "/berth-is-not-here", "/berth-is-not-here/berth", "/berth-is-not-here/a/b/"};
+	struct fixture *f = *state;
+	struct fsys_ops refusing = fsys_system;
+	struct backup_report report;
+
+	refusing.mkdir = mkdir_refused;
+	fsys = &refusing;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		struct backup_options o = {.root = f->place, .dest = places[i]};
+		struct err err = {0};
+
+		assert_int_not_equal(backup_run(&o, NULL, &report, &err), ERR_OK);
+		assert_string_equal(err.msg, "cannot create directory /berth-is-not-here: Read-only file system");
+	}
+	fsys = &fsys_system;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +254,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_list_has_what_is_complete, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_one_at_a_time, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_a_blob_goes_out_and_comes_back, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_a_place_that_is_to_be_made, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
