@@ -6,29 +6,31 @@
  */
 #include "cli/control.h"
 
+#include "base/unixaddr.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
 
 static enum err_code dial(const char *root, int *out, struct err *err)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	CLEANUP(close_fd) int fd = -1;
-	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/berth/control.sock", root);
+	CLEANUP(free_ptr) char *path = xasprintf("%s/berth/control.sock", root);
+	CLEANUP(close_fd) int fd = -1, dir = -1;
+	struct sockaddr_un sa;
+	bool there = unix_address(path, &sa, &dir);
 
-	if (n < 0 || (size_t)n >= sizeof(sa.sun_path))
-		return err_set(err, ERR_NOT_FOUND, "%s is too long for a socket", root);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_sys(err, errno, "cannot make a socket");
-	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0) {
+	if (there) {
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return err_sys(err, errno, "cannot make a socket");
+	}
+	if (!there || connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return err_set(err, ERR_NOT_FOUND, "no berth serves %s", root);
 		return err_sys(err, errno, "cannot reach the berth that serves %s", root);

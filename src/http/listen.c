@@ -5,6 +5,7 @@
 #include "http/listen.h"
 
 #include "base/log.h"
+#include "base/unixaddr.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +16,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { BACKLOG = 4096, ACCEPT_BURST = 64 };
@@ -153,24 +153,37 @@ static bool somebody_listens(const struct sockaddr_un *sa)
 	return yes;
 }
 
+/* Whoever left a socket there is gone; makes room for a new one. */
+static enum err_code remove_stale(const char *path, const struct sockaddr_un *sa, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return ERR_OK;
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(err, ERR_EXISTS, "cannot listen on %s: it exists and is not a socket", path);
+	if (somebody_listens(sa))
+		return err_set(err, ERR_EXISTS, "cannot listen on %s: another process listens there", path);
+	if (unlink(path) != 0)
+		return err_sys(err, errno, "cannot remove the stale socket %s", path);
+	return ERR_OK;
+}
+
 static enum err_code open_unix(struct http_server *s, struct err *err)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	const char *path = s->o.addr != NULL ? s->o.addr : "";
-	struct stat st;
+	CLEANUP(close_fd) int dir = -1;
+	struct sockaddr_un sa;
+	enum err_code code;
 	int fd;
 
-	if (path[0] == '\0' || !slice_to_cstr(slice_cstr(path), sa.sun_path, sizeof(sa.sun_path)))
-		return err_set(err, ERR_INVALID, "cannot listen on '%s': the path of a unix socket has 1 to %zu bytes",
-		    path, sizeof(sa.sun_path) - 1);
-	if (lstat(path, &st) == 0) {
-		if (!S_ISSOCK(st.st_mode))
-			return err_set(err, ERR_EXISTS, "cannot listen on %s: it exists and is not a socket", path);
-		if (somebody_listens(&sa))
-			return err_set(err, ERR_EXISTS, "cannot listen on %s: another process listens there", path);
-		if (unlink(path) != 0)
-			return err_sys(err, errno, "cannot remove the stale socket %s", path);
-	}
+	if (path[0] == '\0')
+		return err_set(err, ERR_INVALID, "cannot listen on a unix socket without a path");
+	if (!unix_address(path, &sa, &dir))
+		return err_sys(err, errno, "cannot listen on %s", path);
+	code = remove_stale(path, &sa, err);
+	if (code != ERR_OK)
+		return code;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* The mode of the file follows the umask; connecting needs write access. */
 	if (fd < 0 || fchmod(fd, 0666) != 0 || bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0 ||
@@ -217,7 +230,10 @@ static void describe(struct http_server *s)
 	switch (ss.ss_family) {
 	case AF_UNIX:
 		s->is_unix = true;
-		s->address = xstrdup(un->sun_path[0] != '\0' ? un->sun_path : "unix");
+		if (s->unix_path != NULL)
+			s->address = xstrdup(s->unix_path);
+		else
+			s->address = xstrdup(un->sun_path[0] != '\0' ? un->sun_path : "unix");
 		break;
 	case AF_INET:
 		inet_ntop(AF_INET, &in4->sin_addr, text, sizeof(text));

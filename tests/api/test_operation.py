@@ -24,6 +24,24 @@ def test_a_unix_socket(tmp_path):
             assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
+def test_paths_longer_than_the_address_of_a_socket(tmp_path):
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    path = str(deep / "berth.sock")
+    config = {"http": {"net": "unix", "addr": path}}
+    server = Server(deep, config).start()
+    for command in (["gc", server.config_path], ["verify", server.config_path],
+                    ["backup", tmp_path / "backup", server.config_path]):
+        done = run(*command)
+        assert done.returncode == 0, done.stderr
+    assert "backup made" in server.text(), "the running registry was asked"
+    server.kill()
+    with Server(deep, config) as again:
+        assert f"listening on {path}" in again.text()
+    assert not os.path.exists(path)
+    done = run("verify", server.config_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_stale_unix_socket_is_replaced(tmp_path):
     path = str(tmp_path / "berth.sock")
     config = {"http": {"net": "unix", "addr": path}}

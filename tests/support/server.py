@@ -123,8 +123,14 @@ class Server:
     def answers(self):
         """Does somebody take connections there?"""
         if self.config["http"].get("net") == "unix":
+            path = pathlib.Path(self.config["http"]["addr"])
+            if not path.exists():
+                return False
+            folder = os.open(path.parent, os.O_PATH)  # the path itself may be too long for an address
             with socket.socket(socket.AF_UNIX) as probe:
-                return probe.connect_ex(self.config["http"]["addr"]) == 0
+                error = probe.connect_ex(f"/proc/self/fd/{folder}/{path.name}")
+            os.close(folder)
+            return error == 0
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
