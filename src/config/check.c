@@ -54,8 +54,20 @@ static const char *join(struct arena *a, const char *dir, const char *name)
 	return cfg_printf(a, "%.*s%s%s", SLICE_ARG(s), slice_eq_cstr(s, "/") ? "" : "/", name);
 }
 
+/* The routes stand behind a slash, whether the prefix ends with one or not. */
+static const char *with_slash(struct arena *a, const char *prefix)
+{
+	struct slice s = slice_cstr(prefix);
+
+	while (s.n && s.p[s.n - 1] == '/')
+		s.n--;
+	return cfg_printf(a, "%.*s/", SLICE_ARG(s));
+}
+
 void cfg_check_derive(struct config *cfg)
 {
+	if (cfg->http.prefix)
+		cfg->http.prefix = with_slash(&cfg->priv->arena, cfg->http.prefix);
 	cfg->auth.type = chosen_auth(cfg);
 	if (!cfg->http.addr)
 		cfg->http.addr = !cfg->file && !config_login_required(cfg) ? "127.0.0.1:5000" : ":5000";

@@ -53,8 +53,9 @@ def test_relative_urls(serve):
     assert client.put_manifest(repo, "v2", data).headers["Location"] == f"/v2/{repo}/manifests/{digest}"
 
 
-def test_a_prefix_is_before_every_route_and_location(serve):
-    _, client = serve({"http": {"prefix": "/registry/"}})
+@pytest.mark.parametrize("prefix", ["/registry/", "/registry"])
+def test_a_prefix_is_before_every_route_and_location(serve, prefix):
+    _, client = serve({"http": {"prefix": prefix}})
     repo = content.name()
     assert client.get("/registry/v2/").status_code == 200
     assert client.get("/v2/").status_code == 404

@@ -71,14 +71,14 @@ static const struct row shown[] = {
     {V "http: {headers: {A: [b, c]}}", "REGISTRY_HTTP_HEADERS_A_1=d\nREGISTRY_HTTP_HEADERS_X_NEW_0=e",
         "- \"b\" # c.yml:2\n- \"d\" # REGISTRY_HTTP_HEADERS_A_1\n\"x-new\":\n- \"e\" # REGISTRY_HTTP_HEADERS_X_NEW_0"},
     /* text that is not YAML, or means something else in it */
-    {V, "REGISTRY_HTTP_PREFIX=/a: b", "prefix: \"/a: b\" # REGISTRY_HTTP_PREFIX"},
+    {V, "REGISTRY_HTTP_PREFIX=/a: b", "prefix: \"/a: b/\" # REGISTRY_HTTP_PREFIX"},
     {V, "REGISTRY_AUTH_HTPASSWD_REALM=%x\nREGISTRY_AUTH_HTPASSWD_PATH=*p",
         "realm: \"%x\" # REGISTRY_AUTH_HTPASSWD_REALM\n"
         "path: \"*p\" # REGISTRY_AUTH_HTPASSWD_PATH"},
     {V, "REGISTRY_AUTH_HTPASSWD_REALM=#x\nREGISTRY_AUTH_HTPASSWD_PATH='q'",
         "realm: \"#x\" # REGISTRY_AUTH_HTPASSWD_REALM\n"
         "path: \"q\" # REGISTRY_AUTH_HTPASSWD_PATH"},
-    {V, "REGISTRY_HTTP_PREFIX=/12345", "prefix: \"/12345\" # REGISTRY_HTTP_PREFIX"},
+    {V, "REGISTRY_HTTP_PREFIX=/12345", "prefix: \"/12345/\" # REGISTRY_HTTP_PREFIX"},
     /* an alias in the file is not changed through another */
     {V "x-a: &a {interval: 3s, enabled: no}\nhealth: {storagedriver: *a}\nlog: {fields: *a}",
         "REGISTRY_HEALTH_STORAGEDRIVER_ENABLED=true",

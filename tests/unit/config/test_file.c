@@ -17,8 +17,8 @@ static const struct row shown[] = {
     {V "http:\n  headers:\n    X-A: [\n    a,\n  b ]\n", NULL, "- \"a\" # c.yml:5\n- \"b\" # c.yml:6"},
     {"\xef\xbb\xbf" V "http: {addr: ':1'}", NULL, "addr: \":1\" # c.yml:2"},
     {"version: 0.1\r\nhttp:\r\n  addr: ':1'\r\n  prefix: /a\r\n", NULL,
-        "addr: \":1\" # c.yml:3\nprefix: \"/a\" # c.yml:4"},
-    {V "http:\n  prefix: >-\n    /a\n", NULL, "prefix: \"/a\" # c.yml:3"},
+        "addr: \":1\" # c.yml:3\nprefix: \"/a/\" # c.yml:4"},
+    {V "http:\n  prefix: >-\n    /a\n", NULL, "prefix: \"/a/\" # c.yml:3"},
     /* scalars */
     {V "log: {level: DEBUG, formatter: json, reportcaller: yes, accesslog: {disabled: On}}", NULL,
         "level: debug # c.yml:2\nformatter: json # c.yml:2\nreportcaller: true # c.yml:2\ndisabled: true # c.yml:2"},
