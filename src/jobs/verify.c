@@ -20,6 +20,8 @@
 #define USERS_SHOWN 20
 /* The pace is corrected this often. */
 #define PACE_STEP (50 * CLOCK_MS)
+/* Whoever wants the run to end waits for this at most. */
+#define PACE_SLICE (100 * CLOCK_MS)
 
 struct run {
 	struct meta *meta;
@@ -94,17 +96,20 @@ static void found(struct run *r, struct verify_finding *f)
 
 static void keep_pace(struct run *r, size_t n)
 {
-	int64_t due, now;
+	int64_t due, left;
 
 	if (!r->rules->rate)
 		return;
 	r->pace_bytes += n;
 	if (r->hurry)
 		return;
-	now = clock_mono();
 	due = r->pace_began + (int64_t)((double)r->pace_bytes / (double)r->rules->rate * CLOCK_S);
-	if (due - now > PACE_STEP)
-		nanosleep(&(struct timespec){.tv_sec = (due - now) / CLOCK_S, .tv_nsec = (due - now) % CLOCK_S}, NULL);
+	if (due - clock_mono() <= PACE_STEP)
+		return;
+	while (!r->ended && (left = due - clock_mono()) > 0) {
+		nanosleep(&(struct timespec){.tv_nsec = left < PACE_SLICE ? left : PACE_SLICE}, NULL);
+		progress(r);
+	}
 }
 
 /* Hashes what the storage has; `rc` tells when it cannot be read to its end. */

@@ -54,7 +54,7 @@ struct verify_finding {
 };
 
 struct verify_control {
-	/* After every page and while large blobs are read; false ends the run. May be NULL. */
+	/* After every page, while large blobs are read and while the pace is kept; false ends the run. May be NULL. */
 	bool (*progress)(const struct verify_report *r, void *arg);
 	/* May be NULL. */
 	void (*found)(const struct verify_finding *f, void *arg);

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scrub finds damage on its schedule, and nobody pulls wrong bytes afterwards."""
 import json
+import pathlib
 import time
+
+import content
 
 
 def until(condition, seconds=30):
@@ -39,3 +42,14 @@ def test_undamaged_registry_stays_as_it_is(serve):
     assert not (running.root / "berth/quarantine").exists()
     for layer in json.loads(data)["layers"]:
         assert client.get(f"/v2/r/blobs/{layer['digest']}").status_code == 200
+
+
+def test_slow_scrub_does_not_delay_the_end(serve):
+    running, client = serve({"berth": {"scrub": {"enabled": True, "interval": "1s", "rate": "1KiB"}}})
+    client.push_blob("r", content.noise(600 << 10))
+    read = pathlib.Path(f"/proc/{running.process.pid}/io")
+    before = int(read.read_text().split()[1])
+    until(lambda: int(read.read_text().split()[1]) - before > 200 << 10)  # it has begun, and waits for minutes now
+    began = time.monotonic()
+    running.stop()
+    assert time.monotonic() - began < 10
