@@ -108,8 +108,7 @@ differs(
 differs(
     "Errors", "No such endpoint, no such method",
     "404 `404 page not found` and 405 `Method not allowed` in plain text; the methods of `Allow` in alphabetical order.",
-    "The same status with an error body as for every other error (codes `NOT_FOUND` and `UNSUPPORTED`); `Allow` "
-    "starts with GET.",
+    "The same status with an error body as for every other error (code `UNSUPPORTED`); `Allow` starts with GET.",
     "The specification describes one form of error body; clients print its message.",
     at("*", "*", body=lambda p, b: p == "404 page not found\n" and b is None,
        codes=instead_of(None, ["UNSUPPORTED"]), messages=instead_of(None, ["there is no such endpoint"]),
