@@ -181,6 +181,9 @@ const char *cfg_env_get(char *const *envp, const char *name);
 void cfg_check_derive(struct config *cfg);
 void cfg_check_config(const struct config *cfg, struct config_problems *p);
 
+/* Why this cannot be the name of a cipher suite (in the arena), or NULL (ciphers.c). */
+const char *cfg_cipher_check(struct arena *a, const char *name);
+
 /* ---- the private part of a configuration ---------------------------------------------- */
 
 struct config_private {

@@ -199,8 +199,14 @@ static const struct row wrong[] = {
     {V "http: {tls: {clientcas: [a]}}", NULL,
         "c.yml:2: http.tls.clientcas: needs http.tls.certificate and http.tls.key: without TLS there are no client "
         "certificates\n"},
+    {V "http:\n  tls:\n    ciphersuites:\n    - TLS_AES_128_GCM_SHA256\n    - TLS_FOO\n    - TLS_AES_128_GCM_SHA265\n",
+        NULL,
+        "c.yml:6: http.tls.ciphersuites[1]: \"TLS_FOO\" is not a known cipher suite; such are TLS_AES_128_GCM_SHA256 and "
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n"
+        "c.yml:7: http.tls.ciphersuites[2]: \"TLS_AES_128_GCM_SHA265\" is not a known cipher suite; did you mean "
+        "\"TLS_AES_128_GCM_SHA256\"?\n"},
     {V "http: {tls: {ciphersuites: [AES128-SHA]}}", NULL,
-        "c.yml:2: http.tls.ciphersuites: \"AES128-SHA\" is not the IANA name of a cipher suite; those begin with TLS_\n"},
+        "c.yml:2: http.tls.ciphersuites[0]: \"AES128-SHA\" is not the IANA name of a cipher suite; those begin with TLS_\n"},
     {V "http: {addr: 5000}", NULL, "c.yml:2: http.addr: must be host:port or :port, not \"5000\"\n"},
     {V "http: {addr: '::1:70000'}", NULL, "c.yml:2: http.addr: must be host:port or :port, not \"::1:70000\"\n"},
     {V "http: {addr: /run/b.sock, net: unix}", NULL, ""},
