@@ -378,6 +378,7 @@ static void read_key(
 {
 	int64_t nowhere = 0; /* where keys without an effect land, just to be checked */
 	const struct node *n = value_of(item);
+	size_t errors = r->problems->errors;
 
 	if (key->status == KEY_LATER) {
 		if (item && (key->flags & KEY_CHOICE || (n && !inert(n))))
@@ -385,8 +386,9 @@ static void read_key(
 	} else if (key->status == KEY_NOTE) {
 		if (!n)
 			return;
-		complain(r, CONFIG_NOTE, item->at, path, "accepted, has no effect: %s", key->note);
 		read_typed(r, key, n, path, base, &nowhere);
+		if (r->problems->errors == errors)
+			complain(r, CONFIG_NOTE, item->at, path, "accepted, has no effect: %s", key->note);
 	} else if (key->at || key->type == KEY_SECTION || base != r->top) {
 		read_typed(r, key, n, path, base, base + key->at);
 	}

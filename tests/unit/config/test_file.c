@@ -157,8 +157,6 @@ static const struct row wrong[] = {
         "c.yml:2: http.tls.letsencrypt: not supported: berth does not fetch certificates yet; let certbot or lego fetch "
         "them and name the files in http.tls.certificate and http.tls.key, changed files are read without a restart\n"},
     {V "storage: {cache: {blobdescriptor: memcached}}", NULL,
-        "c.yml:2: storage.cache.blobdescriptor: note: accepted, has no effect: berth finds blobs in its own database and "
-        "needs no cache of descriptors\n"
         "c.yml:2: storage.cache.blobdescriptor: must be one of inmemory, redis, not \"memcached\"\n"},
     /* what has no meaning here is said once */
     {V "redis: {addr: 'r:1', password: p, pool: {maxidle: 1}}\nreporting: {bugsnag: {apikey: a}}", NULL,
