@@ -103,10 +103,10 @@ enum key_status {
 };
 
 enum key_flag {
-	KEY_SECRET = 1,     /* never shown */
+	KEY_SECRET = 1,     /* its value is never shown */
 	KEY_CHOICE = 2,     /* section: at most one of the siblings with this flag may be given */
 	KEY_SHORTHAND = 4,  /* section: the name of a choice alone stands for a map with it */
-	KEY_CREDENTIALS = 8 /* a URL or headers, of which what looks like a password is not shown */
+	KEY_CREDENTIALS = 8 /* a URL or headers, of which what looks like a secret is not shown */
 };
 
 struct key_choice {

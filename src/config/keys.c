@@ -263,7 +263,7 @@ const struct config_key cfg_keys[] = {
 	 .size = sizeof(struct config_health_http), .doc = "URLs that must answer."},
 	{"health.http[].uri", KEY_STRING, .flags = KEY_CREDENTIALS, .at = ITEM(health_http, uri),
 	 .doc = "URL for a HEAD request. Required."},
-	{"health.http[].headers", KEY_HEADERS, .flags = KEY_CREDENTIALS, .at = ITEM(health_http, headers),
+	{"health.http[].headers", KEY_HEADERS, .flags = KEY_SECRET, .at = ITEM(health_http, headers),
 	 .doc = "Headers of the request."},
 	{"health.http[].statuscode", KEY_INT, .at = ITEM(health_http, statuscode), .preset = "200", .min = 100,
 	 .max = 599, .doc = "Expected status."},

@@ -188,25 +188,29 @@ static void show_map(struct show *s, const char *name, const struct node_item *i
 	leave(s);
 }
 
+/* May the value be a secret, going by the name? */
 static bool is_credential(const char *header)
 {
-	static const char *const names[] = {"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"};
+	static const char *const words[] = {"auth", "cookie", "key", "passw", "secret", "token"};
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (slice_eq_icase(slice_cstr(header), slice_cstr(names[i])))
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcasestr(header, words[i]))
 			return true;
 	return false;
 }
 
 static void show_headers(
-    struct show *s, const char *name, const struct node_item *item, const struct config_headers *headers)
+    struct show *s, const struct config_key *key, const struct node_item *item, const struct config_headers *headers)
 {
-	enter(s, name);
+	bool all = key->flags & KEY_SECRET, some = key->flags & KEY_CREDENTIALS;
+
+	enter(s, cfg_key_name(key));
 	for (size_t i = 0; i < headers->n; i++) {
 		const struct config_header *h = &headers->v[i];
-		CLEANUP(free_ptr) char *key = own_key(h->name);
+		CLEANUP(free_ptr) char *name = own_key(h->name);
 
-		show_strings(s, key, cfg_node_find(item->value, h->name), &h->values, is_credential(h->name));
+		show_strings(
+		    s, name, cfg_node_find(item->value, h->name), &h->values, all || (some && is_credential(h->name)));
 	}
 	leave(s);
 }
@@ -267,7 +271,7 @@ static void show_key(
 		show_map(s, name, item, (const void *)from);
 		break;
 	case KEY_HEADERS:
-		show_headers(s, name, item, (const void *)from);
+		show_headers(s, key, item, (const void *)from);
 		break;
 	case KEY_ITEMS:
 		show_items(s, key, item, from);

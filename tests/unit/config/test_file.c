@@ -42,6 +42,10 @@ static const struct row shown[] = {
         "- file: \"/f\" # c.yml:4\ninterval: 10s # default\n- file: \"/g\" # c.yml:5\ninterval: 2s # c.yml:5"},
     {V "health:\n  http: [{uri: 'http://u:p@h/x', headers: {Authorization: [z]}}]", NULL,
         "- uri: \"http://********@h/x\" # c.yml:3\n- \"********\" # c.yml:3\nstatuscode: 200 # default"},
+    {V "http: {headers: {X-Api-Key: hunter2, X-Frame-Options: DENY}}", NULL,
+        "\"X-Api-Key\":\n- \"********\" # c.yml:2\n\"X-Frame-Options\":\n- \"DENY\" # c.yml:2"},
+    {V "health: {http: [{uri: 'http://h/x', headers: {X-Token: t, X-Tenant: a}}]}", NULL,
+        "\"X-Token\":\n- \"********\" # c.yml:2\n\"X-Tenant\":\n- \"********\" # c.yml:2"},
     {V "health: {tcp: [{addr: 'h:1', timeout: 3s, threshold: 3}]}", NULL,
         "- addr: \"h:1\" # c.yml:2\ntimeout: 3s # c.yml:2\nthreshold: 3 # c.yml:2"},
     /* drivers and access controllers */
