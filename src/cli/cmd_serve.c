@@ -20,10 +20,10 @@
 #include "jobs/purge.h"
 #include "jobs/scrub.h"
 
+#include <unistd.h>
+
 extern char **environ;
 
-/* How long requests may go on after SIGTERM where http.draintimeout says nothing. */
-#define DRAIN_DEFAULT (10 * CLOCK_S)
 #define DEBUG_DRAIN (CLOCK_S / 2)
 
 struct serve {
@@ -269,7 +269,7 @@ static void stop(struct serve *s, int64_t drain)
 
 /* ---- telling people ----------------------------------------------------------------- */
 
-/* Without a configuration file somebody is trying berth out. */
+/* Without a configuration file, at a terminal, somebody is trying berth out. */
 static void greet(const char *listening)
 {
 	const char *port = strrchr(listening, ':');
@@ -305,7 +305,8 @@ static void announce(const struct serve *s)
 		    "everybody who reaches this address can read and write: set auth.htpasswd or auth.token, or listen on "
 		    "127.0.0.1",
 		    LOG_STR("address", address));
-	if (!s->cfg->file && s->cfg->log.formatter == LOG_FMT_TEXT && log_enabled(LOG_LVL_INFO))
+	if (!s->cfg->file && isatty(STDERR_FILENO) && s->cfg->log.formatter == LOG_FMT_TEXT &&
+	    log_enabled(LOG_LVL_INFO))
 		greet(address);
 }
 
@@ -333,7 +334,7 @@ static void reload(struct serve *s)
 static int serve(const struct config *cfg)
 {
 	struct serve s = {.cfg = cfg, .sockets = {-1, -1}};
-	int64_t drain = cfg->http.draintimeout > 0 ? cfg->http.draintimeout : DRAIN_DEFAULT;
+	int64_t drain = cfg->http.draintimeout;
 	int status = EXIT_FAILED;
 	struct err err = {0};
 

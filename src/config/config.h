@@ -159,7 +159,7 @@ struct config {
 		const char *host;   /* http(s)://... */
 		const char *secret;
 		bool relativeurls;
-		int64_t draintimeout; /* 0: not given */
+		int64_t draintimeout; /* 0: nobody is waited for */
 		struct config_headers headers;
 		struct {
 			const char *certificate, *key; /* both or none */

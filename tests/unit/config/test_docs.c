@@ -156,7 +156,7 @@ static void stock_file_of_registry_2(void **state)
 	assert_null(cfg->http.prefix);
 	assert_null(cfg->http.secret);
 	assert_null(cfg->http.debug.addr);
-	assert_int_equal(cfg->http.draintimeout, 0);
+	assert_int_equal(cfg->http.draintimeout, 10 * CLOCK_S);
 	assert_int_equal(cfg->http.headers.n, 1);
 	assert_string_equal(cfg->http.headers.v[0].name, "X-Content-Type-Options");
 	assert_int_equal(cfg->http.headers.v[0].values.n, 1);

@@ -46,6 +46,8 @@ static const struct row shown[] = {
         "\"X-Api-Key\":\n- \"********\" # c.yml:2\n\"X-Frame-Options\":\n- \"DENY\" # c.yml:2"},
     {V "health: {http: [{uri: 'http://h/x', headers: {X-Token: t, X-Tenant: a}}]}", NULL,
         "\"X-Token\":\n- \"********\" # c.yml:2\n\"X-Tenant\":\n- \"********\" # c.yml:2"},
+    {V "http: {draintimeout: 0s}", NULL, "draintimeout: 0s # c.yml:2"},
+    {V, NULL, "draintimeout: 10s # default"},
     {V "health: {tcp: [{addr: 'h:1', timeout: 3s, threshold: 3}]}", NULL,
         "- addr: \"h:1\" # c.yml:2\ntimeout: 3s # c.yml:2\nthreshold: 3 # c.yml:2"},
     /* drivers and access controllers */
