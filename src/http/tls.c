@@ -163,14 +163,19 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 
 static enum err_code set_certificate(SSL_CTX *ctx, const struct http_tls_options *o, struct err *err)
 {
+	bool loaded;
+
 	if (SSL_CTX_use_certificate_chain_file(ctx, o->certificate) != 1)
 		return tls_error(err, "cannot load the certificate file", o->certificate);
-	if (SSL_CTX_use_PrivateKey_file(ctx, o->key, SSL_FILETYPE_PEM) != 1)
+	/* Loading compares with a certificate of the same kind; the check finds none of its kind. */
+	loaded = SSL_CTX_use_PrivateKey_file(ctx, o->key, SSL_FILETYPE_PEM) == 1;
+	if (!loaded && ERR_GET_REASON(ERR_peek_error()) != X509_R_KEY_VALUES_MISMATCH)
 		return tls_error(err, "cannot load the key file", o->key);
-	if (SSL_CTX_check_private_key(ctx) != 1)
-		return err_set(err, ERR_INVALID, "the key in '%s' does not belong to the certificate in '%s': %s",
-		    o->key, o->certificate, ssl_reason());
-	return ERR_OK;
+	if (loaded && SSL_CTX_check_private_key(ctx) == 1)
+		return ERR_OK;
+	ERR_clear_error();
+	return err_set(
+	    err, ERR_INVALID, "the key in '%s' does not belong to the certificate in '%s'", o->key, o->certificate);
 }
 
 static void set_behaviour(SSL_CTX *ctx)

@@ -345,9 +345,8 @@ static void sessions_are_resumed(void **state)
 /* Asks for new keys, and so for answers, as long as the server takes it, and reads none. */
 static void client_never_reads(struct tls_client *c, const struct rig *r)
 {
-	const struct sockaddr_in there = {.sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)r->port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct sockaddr_in there = {
+	    .sin_family = AF_INET, .sin_port = htons((uint16_t)r->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	const struct timeval patience = {.tv_usec = 300 * 1000};
 	const int room = 2048;
 	int sent = 0;
@@ -520,6 +519,16 @@ static void bad_files_fail_the_start(void **state)
 	assert_int_equal(http_server_start(&t.r.o, &t.r.s, &err), ERR_INVALID);
 	assert_non_null(strstr(err.msg, "/nonexistent/key.pem"));
 	t.t.key = t.key;
+	make_cert(t.client_cert, t.client_key, "another");
+	t.t.certificate = t.client_cert;
+	assert_int_equal(http_server_start(&t.r.o, &t.r.s, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, t.key));
+	assert_non_null(strstr(err.msg, "does not belong to the certificate"));
+	run("openssl req -x509 -newkey rsa:2048 -nodes -keyout %s -out %s -days 2 -subj /CN=rsa 2>/dev/null",
+	    t.client_key, t.client_cert);
+	assert_int_equal(http_server_start(&t.r.o, &t.r.s, &err), ERR_INVALID);
+	assert_non_null(strstr(err.msg, "does not belong to the certificate"));
+	t.t.certificate = t.cert;
 	t.t.ciphers = nothing;
 	t.t.n_ciphers = 1;
 	assert_int_equal(http_server_start(&t.r.o, &t.r.s, &err), ERR_INVALID);
