@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tags.c - GET /v2/<name>/tags/list. */
+#include "base/log.h"
 #include "registry/registry_priv.h"
 
 /* Tags fetched at once while a whole list is streamed. */
@@ -57,6 +58,8 @@ static void stream_tags(struct call *c, struct buf *b, struct meta_names *names)
 		arena_reset(&page);
 		if (meta_tags(c->r->o.meta, c->name, slice_cstr(last_text), STREAM_PAGE, &page, names, &err)) {
 			/* A list that ends early must not look complete. */
+			LOG_ERROR("a list of tags was cut off", LOG_SLICE("repository", c->name),
+			    LOG_STR("error", err.msg), LOG_STR("request", c->req->id));
 			http_close_after(c->req);
 			arena_free(&page);
 			return;

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tag list and the catalog: order, pages, limits."""
+import contextlib
+import sqlite3
+
 import pytest
+import requests
 
 import content
 from client import Client, expect_error, next_page, walk
@@ -146,3 +150,27 @@ def test_hundreds_of_tags_in_pages(client):
     pages = walk(client, f"/v2/{repo}/tags/list?n=100", "tags")
     assert [len(page) for page in pages] == [100, 100, 100]
     assert sum(pages, []) == sorted(tags)
+
+
+def test_a_list_that_breaks_off_is_explained_in_the_log(serve):
+    """The database is damaged where the last of several thousand tags are."""
+    running, client = serve()
+    repo = content.name("broken")
+    _, data = client.push_image(repo)
+    for start in range(0, 3000, 60):
+        tags = [("tag", f"v{i:04}-{'x' * 100}") for i in range(start, start + 60)]
+        assert client.put_manifest(repo, content.digest(data), data, params=tags).status_code == 201
+    running.stop()
+    path = running.root / "berth/berth.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        size, = database.execute("PRAGMA page_size").fetchone()
+        last, = database.execute("SELECT pageno FROM dbstat WHERE name = 'tag' AND pagetype = 'leaf' "
+                                 "ORDER BY path DESC LIMIT 1").fetchone()
+    with open(path, "r+b") as file:
+        file.seek((last - 1) * size)
+        file.write(b"\xff" * size)
+    running.start()
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        client.get(f"/v2/{repo}/tags/list")
+    said, = [line for line in running.log.read_text().splitlines() if "a list of tags was cut off" in line]
+    assert repo in said and "malformed" in said and "request=" in said, said
