@@ -9,14 +9,53 @@
 
 #include <stdarg.h>
 
-/* The value of a parameter of the first element of a Forwarded field
- * (RFC 7239, 4), without quotes; absent when there is none. */
-static struct slice forwarded_param(struct slice field, const char *name)
+/* Cuts off what stands before the next `sep` outside of quotes, as slice_cut does. */
+static struct slice cut_unquoted(struct slice *rest, char sep)
 {
-	struct slice element = slice_cut(&field, ',');
+	bool quoted = false;
+	struct slice head;
 
+	for (size_t i = 0; i < rest->n; i++) {
+		char ch = rest->p[i];
+
+		if (ch == '"')
+			quoted = !quoted;
+		else if (quoted && ch == '\\')
+			i++;
+		else if (!quoted && ch == sep) {
+			head = slice_sub(*rest, 0, i);
+			*rest = slice_from(*rest, i + 1);
+			return head;
+		}
+	}
+	head = *rest;
+	*rest = SLICE_NONE;
+	return head;
+}
+
+/* The first element of the list that all Forwarded fields are together (RFC 7239, 4). */
+static struct slice first_forwarded(const struct http_req *req)
+{
+	for (size_t i = 0; i < req->nfields; i++) {
+		struct slice rest = req->fields[i].value;
+
+		if (!slice_eq_icase(req->fields[i].name, SLICE("Forwarded")))
+			continue;
+		while (rest.p) {
+			struct slice element = slice_trim(cut_unquoted(&rest, ','));
+
+			if (element.n)
+				return element;
+		}
+	}
+	return SLICE_NONE;
+}
+
+/* The value of a parameter of the element, without quotes; absent when there is none. */
+static struct slice forwarded_param(struct slice element, const char *name)
+{
 	while (element.p) {
-		struct slice value = slice_cut(&element, ';');
+		struct slice value = cut_unquoted(&element, ';');
 		struct slice key = slice_trim(slice_cut(&value, '='));
 
 		if (!slice_eq_icase(key, slice_cstr(name)) || !value.p)
@@ -54,7 +93,7 @@ static bool is_scheme(struct slice s)
 
 static void add_base(struct call *c, struct buf *b)
 {
-	struct slice forwarded = http_header(c->req, "Forwarded");
+	struct slice forwarded = first_forwarded(c->req);
 	struct slice host = forwarded_param(forwarded, "host");
 	struct slice scheme = forwarded_param(forwarded, "proto");
 

@@ -149,6 +149,13 @@ static void test_bases(void **state)
 	    {"Host: h\r\nForwarded: host=\"\r\n", "http://h"},
 	    {"Host: h\r\nForwarded: ;;,=;\r\n", "http://h"},
 	    {"Host: h\r\nForwarded: host=a b\r\n", "http://h"},
+	    {"Host: h\r\nForwarded: for=\"a,b\";proto=https;host=q.example\r\n", "https://q.example"},
+	    {"Host: h\r\nForwarded: for=\"a;host=no\";host=q.example\r\n", "http://q.example"},
+	    {"Host: h\r\nForwarded: for=\"a\\\",;host=no\";host=q.example, host=two\r\n", "http://q.example"},
+	    {"Host: h\r\nForwarded: for=\"a, host=two\r\n", "http://h"},
+	    {"Host: h\r\nForwarded: for=\"a\\\r\n", "http://h"},
+	    {"Host: h\r\nForwarded: host=one\r\nForwarded: host=two;proto=https\r\n", "http://one"},
+	    {"Host: h\r\nForwarded: \r\nForwarded: , host=two;proto=https\r\n", "https://two"},
 	};
 	struct rig *r = *state;
 
