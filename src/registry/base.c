@@ -45,6 +45,17 @@ void base_get(struct call *c)
 	http_reply(c->req, 200, SLICE("{}"));
 }
 
+static void fail_too_many(struct call *c, uint64_t n)
+{
+	struct buf detail = BUF_INIT(64), why = BUF_INIT(64);
+
+	buf_addf(&detail, "{\"n\":%llu}", (unsigned long long)n);
+	buf_addf(&why, "n may be at most %zu here", c->r->o.catalog_max);
+	oci_fail_with(c->req, OCI_PAGINATION_INVALID, buf_slice(&why), buf_slice(&detail));
+	buf_free(&why);
+	buf_free(&detail);
+}
+
 void catalog_get(struct call *c)
 {
 	struct meta_names names;
@@ -58,11 +69,7 @@ void catalog_get(struct call *c)
 	if (n == UINT64_MAX)
 		n = c->r->o.catalog_max < 100 ? c->r->o.catalog_max : 100;
 	if (n > c->r->o.catalog_max) {
-		struct buf detail = BUF_INIT(64);
-
-		buf_addf(&detail, "{\"n\":%llu}", (unsigned long long)n);
-		oci_fail_detail(c->req, OCI_PAGINATION_INVALID, buf_slice(&detail));
-		buf_free(&detail);
+		fail_too_many(c, n);
 		return;
 	}
 	if (meta_repos(c->r->o.meta, last, n, c->req->arena, &names, &err)) {

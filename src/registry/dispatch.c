@@ -274,12 +274,12 @@ bool call_digest(struct call *c, struct digest *d)
 	case DIGEST_VALID:
 		return true;
 	case DIGEST_UNSUPPORTED:
-		oci_fail_why(c->req, OCI_DIGEST_INVALID, "the algorithm is not supported; use sha256 or sha512");
+		oci_fail_why(c->req, OCI_DIGEST_MALFORMED, "the algorithm is not supported; use sha256 or sha512");
 		return false;
 	case DIGEST_MALFORMED:
 		break;
 	}
-	oci_fail_why(c->req, OCI_DIGEST_INVALID, "'%.*s' is not a digest (sha256:<64 lower-case hexadecimal digits>)",
+	oci_fail_why(c->req, OCI_DIGEST_MALFORMED, "'%.*s' is not a digest (sha256:<64 lower-case hexadecimal digits>)",
 	    SLICE_ARG(slice_sub(c->param, 0, 200)));
 	return false;
 }

@@ -55,7 +55,7 @@ void oci_error_item(struct buf *b, enum oci_error e, struct slice why, struct sl
 	buf_addc(b, '}');
 }
 
-static void fail(struct http_req *req, enum oci_error e, struct slice why, struct slice detail)
+void oci_fail_with(struct http_req *req, enum oci_error e, struct slice why, struct slice detail)
 {
 	struct buf b = BUF_INIT((size_t)1 << 20);
 
@@ -71,7 +71,7 @@ static void fail(struct http_req *req, enum oci_error e, struct slice why, struc
 
 void oci_fail(struct http_req *req, enum oci_error e)
 {
-	fail(req, e, SLICE_NONE, SLICE_NONE);
+	oci_fail_with(req, e, SLICE_NONE, SLICE_NONE);
 }
 
 void oci_fail_why(struct http_req *req, enum oci_error e, const char *fmt, ...)
@@ -82,13 +82,13 @@ void oci_fail_why(struct http_req *req, enum oci_error e, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vaddf(&why, fmt, ap);
 	va_end(ap);
-	fail(req, e, buf_slice(&why), SLICE_NONE);
+	oci_fail_with(req, e, buf_slice(&why), SLICE_NONE);
 	buf_free(&why);
 }
 
 void oci_fail_detail(struct http_req *req, enum oci_error e, struct slice detail)
 {
-	fail(req, e, SLICE_NONE, detail);
+	oci_fail_with(req, e, SLICE_NONE, detail);
 }
 
 void oci_fail_system(struct http_req *req, const struct err *err, const char *doing)

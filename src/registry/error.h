@@ -22,6 +22,7 @@
 	X(OCI_STORAGE_FULL, "UNAVAILABLE", 507, "the storage of the registry is full") \
 	X(OCI_TOO_MANY_REQUESTS, "TOOMANYREQUESTS", 429, "too many requests") \
 	X(OCI_DIGEST_INVALID, "DIGEST_INVALID", 400, "provided digest did not match uploaded content") \
+	X(OCI_DIGEST_MALFORMED, "DIGEST_INVALID", 400, "invalid digest") \
 	X(OCI_SIZE_INVALID, "SIZE_INVALID", 400, "provided length did not match content length") \
 	X(OCI_RANGE_INVALID, "RANGE_INVALID", 416, "invalid content range") \
 	X(OCI_NAME_INVALID, "NAME_INVALID", 400, "invalid repository name") \
@@ -59,6 +60,8 @@ void oci_fail(struct http_req *req, enum oci_error e);
 void oci_fail_why(struct http_req *req, enum oci_error e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The same with a detail, JSON text, as registry:2 sends it. */
 void oci_fail_detail(struct http_req *req, enum oci_error e, struct slice detail);
+/* The same with both. */
+void oci_fail_with(struct http_req *req, enum oci_error e, struct slice why, struct slice detail);
 
 /*
  * Answers with what became of a request whose storage, database or peer

@@ -102,6 +102,7 @@ def test_malformed_digests_are_refused(client, bad):
     assert answer.status_code in (400, 404)
     if answer.status_code == 400:
         expect_error(answer, 400, "DIGEST_INVALID")
+        assert "uploaded" not in answer.text, "nothing was uploaded"
 
 
 def test_deleted_blobs_are_gone_at_once(client, pushed):

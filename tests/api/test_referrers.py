@@ -41,6 +41,7 @@ def test_an_unknown_repository_has_an_empty_list(client):
 def test_a_malformed_digest_is_refused(client, bad):
     answer = client.get(f"/v2/{content.name()}/referrers/{bad}")
     assert answer.status_code in (400, 404)
+    assert "uploaded" not in answer.text, "nothing was uploaded"
 
 
 def test_a_push_with_a_subject_is_confirmed_and_listed(client, subject):

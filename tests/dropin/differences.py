@@ -106,6 +106,14 @@ differs(
     at("*", "*", messages=explained, details=internals))
 
 differs(
+    "Errors", "What is no digest did not differ from anything",
+    "`provided digest did not match uploaded content`, also where nothing was uploaded.",
+    "`invalid digest` and the reason, with the same code.",
+    "The message sends people looking for damaged content.",
+    at("*", "*", messages=lambda p, b: p == ["provided digest did not match uploaded content"] and b is not None and
+       len(b) == 1 and b[0].startswith("invalid digest: ")))
+
+differs(
     "Errors", "No such endpoint, no such method",
     "404 `404 page not found` and 405 `Method not allowed` in plain text; the methods of `Allow` in alphabetical order.",
     "The same status with an error body as for every other error (code `UNSUPPORTED`); `Allow` starts with GET.",
