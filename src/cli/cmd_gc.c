@@ -53,8 +53,6 @@ static void show_summary(struct gc_call *g)
 	printf("%s %llu manifests and %llu blobs, %s; %llu candidates were reviewed\n",
 	    g->dry_run ? "would remove" : "removed", (unsigned long long)r->manifests, (unsigned long long)r->blobs,
 	    human_bytes(r->bytes, bytes), (unsigned long long)r->reviewed);
-	if (g->dry_run && r->manifests)
-		printf("blobs that only these manifests need would follow\n");
 }
 
 /* ---- on a running registry ------------------------------------------------------- */
@@ -91,7 +89,8 @@ static bool on_line(json_t *line, void *arg)
 
 static enum err_code run_remote(const struct config *cfg, struct gc_call *g, struct err *err)
 {
-	json_t *parameters = json_pack("{s:b,s:b,s:b}", "dry_run", g->dry_run, "now", g->now, "untagged", g->untagged);
+	json_t *parameters = json_pack("{s:b,s:b,s:b,s:b}", "dry_run", g->dry_run, "now", g->now, "untagged",
+	    g->untagged, "keep_promised", g->stock);
 	enum err_code rc = control_call(cfg->storage.filesystem.rootdirectory, "gc", parameters, on_line, g, err);
 
 	json_decref(parameters);
@@ -212,7 +211,8 @@ static bool truth(const char *value, bool *out)
 	return false;
 }
 
-/* The stock command collects at once: who calls it has stopped pushing. */
+/* The stock command collects at once. A registry that is running keeps what the
+ * pushes under way count on: scripts stop it no longer. */
 int cmd_garbage_collect(int argc, char **argv)
 {
 	static const struct option options[] = {{"dry-run", optional_argument, NULL, 'd'},

@@ -32,7 +32,8 @@ static const struct command_option gc_options[] = {
     {"-m, --untagged", NULL,
         "Removes manifests without a tag too, unless an index lists them or their subject is there."},
     {"-n, --now", NULL,
-        "Does not wait for the grace period. A push under way may fail then and has to be repeated; no image is damaged."},
+        "Does not wait for the grace period, not even for what pushes under way count on: one may fail then and has to "
+        "be repeated; no image is damaged. garbage-collect keeps that."},
     {"-q, --quiet", NULL, "Prints nothing but errors."},
     {NULL, NULL, NULL},
 };
@@ -205,7 +206,11 @@ const struct command commands[] = {
         .run = cmd_garbage_collect,
         .operands = "[OPTION]... [CONFIG]",
         .summary = "Collect garbage as registry:2's command of this name does",
-        .text = "Like `gc --now`, with the options of registry:2.",
+        .text =
+            "Removes at once what nobody needs any more, with the options of registry:2. A running registry keeps for "
+            "berth.gc.grace what a push under way may count on: blobs and manifests that a client has pushed, "
+            "mounted or asked for and that nothing needs yet. So it can be called while others push. Without a "
+            "running registry nothing is kept.",
         .options = garbage_collect_options,
         .files = true,
         .hidden = true},

@@ -72,6 +72,9 @@ static void run_gc(struct control *c, struct http_req *req, const json_t *parame
 	serve_gc_rules(c->cfg, &rules);
 	rules.gentle = true;
 	rules.dry_run = json_is_true(json_object_get(parameters, "dry_run"));
+	/* Of what nobody counts on nothing is kept, but pushes are under way. */
+	if (json_is_true(json_object_get(parameters, "keep_promised")))
+		rules.promised = rules.grace;
 	if (json_is_true(json_object_get(parameters, "now")))
 		rules.grace = 0;
 	if (json_is_true(json_object_get(parameters, "untagged")))

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "meta/gc.h"
+#include "meta/gc_plan.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -92,28 +92,33 @@ static void tell(struct run *r, const char *kind, struct slice repo, const struc
 		r->control->removed(kind, repo, d, size, r->control->arg);
 }
 
-/* Candidates older than this are reviewed. */
+static int64_t longer(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int64_t before(int64_t age)
 {
-	return age <= 0 ? INT64_MAX : clock_real() - age;
+	return age <= 0 ? META_GC_AT_ONCE : clock_real() - age;
+}
+
+/* Candidates of this age are reviewed, and promised ones not before their time. */
+static struct meta_gc_due due(const struct gc_rules *rules, int64_t age)
+{
+	return (struct meta_gc_due){before(age), before(longer(age, rules->promised))};
+}
+
+static struct meta_gc_due due_untagged(const struct gc_rules *rules)
+{
+	return due(rules, longer(rules->untagged, rules->grace));
 }
 
 /* ---- files ----------------------------------------------------------------------- */
 
 struct links_args {
-	int64_t before;
+	struct meta_gc_due due;
 	struct meta_gc_links links;
-	bool dry_run;
 };
-
-/* With dry_run the transaction is undone by failing; what the review found is
- * in the array. */
-static enum err_code undo_if_dry(bool dry_run, enum err_code rc, struct err *err)
-{
-	if (rc == ERR_OK && dry_run)
-		return err_set(err, ERR_CONFLICT, "undone on purpose");
-	return rc;
-}
 
 static enum err_code do_recheck(struct meta_tx *tx, void *arg, struct err *err)
 {
@@ -178,10 +183,8 @@ static void count_links(struct run *r, const struct meta_gc_links *links)
 		r->report->blobs++;
 		r->report->bytes += l->size;
 		tell(r, "blob", SLICE_NONE, &l->digest, l->size);
-		if (!r->rules->dry_run) {
-			count(M_BLOBS, 1);
-			count(M_BYTES, (double)l->size);
-		}
+		count(M_BLOBS, 1);
+		count(M_BYTES, (double)l->size);
 	}
 }
 
@@ -223,9 +226,8 @@ static enum err_code left_over_files(struct run *r, struct err *err)
 static enum err_code do_review_links(struct meta_tx *tx, void *arg, struct err *err)
 {
 	struct links_args *a = arg;
-	enum err_code rc = meta_tx_gc_review_links(tx, a->before, a->links.v, a->links.n, err);
 
-	return undo_if_dry(a->dry_run, rc, err);
+	return meta_tx_gc_review_links(tx, &a->due, a->links.v, a->links.n, err);
 }
 
 static enum err_code review_batch(struct run *r, struct links_args *a, const struct digest *digests, struct err *err)
@@ -244,39 +246,22 @@ static enum err_code review_batch(struct run *r, struct links_args *a, const str
 	return rc;
 }
 
-/* Nothing is removed, so nobody has to wait for a digest. */
-static enum err_code review_dry(struct run *r, struct links_args *a, struct err *err)
-{
-	enum err_code rc = meta_write(r->meta, META_RELAXED, do_review_links, a, err);
-
-	if (rc != ERR_CONFLICT)
-		return rc;
-	count_links(r, &a->links);
-	return ERR_OK;
-}
-
 /* The oldest come first, so what was there when this began is through when so
  * many were looked at. Without a grace period there would be no end of them
  * while others push. */
-static enum err_code collect_links(struct run *r, struct err *err)
+static enum err_code collect_links(struct run *r, bool promised, struct err *err)
 {
-	size_t limit = r->rules->dry_run ? COUNT_MAX : BATCH;
 	struct meta_gc_queues queues;
 	enum err_code rc = meta_gc_queues_get(r->meta, COUNT_MAX, &queues, err);
 
 	for (uint64_t seen = 0; rc == ERR_OK && !r->ended && (seen < queues.links || queues.links == COUNT_MAX);) {
-		struct links_args a = {.before = before(r->rules->grace), .dry_run = r->rules->dry_run};
+		struct links_args a = {.due = due(r->rules, r->rules->grace)};
 		const struct digest *digests;
 
 		batch_begin(r);
-		rc = meta_gc_links_due(r->meta, a.before, limit, &r->arena, &a.links, err);
+		rc = meta_gc_links_due(r->meta, promised, &a.due, NULL, BATCH, &r->arena, &a.links, err);
 		if (rc || a.links.n == 0)
 			return rc;
-		if (a.dry_run) {
-			rc = review_dry(r, &a, err);
-			batch_end(r, a.links.n);
-			return rc;
-		}
 		digests = digests_of(r, &a.links);
 		if (!digests)
 			return err_set(err, ERR_NO_MEMORY, "out of memory");
@@ -292,17 +277,16 @@ static enum err_code collect_links(struct run *r, struct err *err)
 /* ---- manifests ------------------------------------------------------------------------ */
 
 struct manifests_args {
-	int64_t before;
+	enum meta_gc_reason why;
+	struct meta_gc_due due;
 	struct meta_gc_manifests manifests;
-	bool dry_run;
 };
 
 static enum err_code do_review_manifests(struct meta_tx *tx, void *arg, struct err *err)
 {
 	struct manifests_args *a = arg;
-	enum err_code rc = meta_tx_gc_review_manifests(tx, a->before, a->manifests.v, a->manifests.n, err);
 
-	return undo_if_dry(a->dry_run, rc, err);
+	return meta_tx_gc_review_manifests(tx, a->why, &a->due, a->manifests.v, a->manifests.n, err);
 }
 
 static void count_manifests(struct run *r, const struct meta_gc_manifests *manifests)
@@ -314,59 +298,142 @@ static void count_manifests(struct run *r, const struct meta_gc_manifests *manif
 			continue;
 		r->report->manifests++;
 		tell(r, "manifest", m->repo, &m->digest, m->size);
-		if (!r->rules->dry_run)
-			count(M_MANIFESTS, 1);
+		count(M_MANIFESTS, 1);
 	}
+}
+
+static enum err_code next_manifests(struct run *r, struct manifests_args *a, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (int promised = 0; rc == ERR_OK && a->manifests.n == 0 && promised < 2; promised++)
+		rc = meta_gc_manifests_due(
+		    r->meta, a->why, promised, &a->due, NULL, BATCH, &r->arena, &a->manifests, err);
+	return rc;
 }
 
 /* Each removal makes its children and blobs candidates in turn, and those are
  * due at once only without a grace period; so this ends. */
-static enum err_code collect_manifests(struct run *r, enum meta_gc_reason why, int64_t age, struct err *err)
+static enum err_code collect_manifests(struct run *r, enum meta_gc_reason why, struct err *err)
 {
-	size_t limit = r->rules->dry_run ? COUNT_MAX : BATCH;
-
 	while (!r->ended) {
-		struct manifests_args a = {.before = before(age), .dry_run = r->rules->dry_run};
+		struct manifests_args a = {.why = why,
+		    .due = why == META_GC_UNTAGGED ? due_untagged(r->rules) : due(r->rules, r->rules->grace)};
 		enum err_code rc;
 
 		batch_begin(r);
-		rc = meta_gc_manifests_due(r->meta, why, a.before, limit, &r->arena, &a.manifests, err);
+		rc = next_manifests(r, &a, err);
 		if (rc || a.manifests.n == 0)
 			return rc;
 		rc = meta_write(r->meta, META_DURABLE, do_review_manifests, &a, err);
-		if (rc == ERR_CONFLICT && a.dry_run)
-			rc = ERR_OK;
 		if (rc)
 			return rc;
 		count_manifests(r, &a.manifests);
 		batch_end(r, a.manifests.n);
-		if (a.dry_run)
-			return ERR_OK;
 	}
 	return ERR_OK;
 }
 
-/* ---- a run ------------------------------------------------------------------------------ */
-
-static int64_t longer(int64_t a, int64_t b)
+/* Manifests of either kind may leave some of the other behind. */
+static enum err_code collect_all_manifests(struct run *r, struct err *err)
 {
-	return a > b ? a : b;
+	bool untagged = r->rules->untagged != GC_NEVER;
+	enum err_code rc = ERR_OK;
+	uint64_t before_round;
+
+	do {
+		before_round = r->report->manifests;
+		if (r->rules->referrers)
+			rc = collect_manifests(r, META_GC_ORPHANED, err);
+		if (rc == ERR_OK && untagged)
+			rc = collect_manifests(r, META_GC_UNTAGGED, err);
+	} while (rc == ERR_OK && !r->ended && r->rules->referrers && untagged && r->report->manifests > before_round);
+	return rc;
 }
+
+/* ---- a dry run ------------------------------------------------------------------------ */
+
+static bool plan_batch(size_t reviewed, void *arg)
+{
+	struct run *r = arg;
+
+	batch_end(r, reviewed);
+	r->batch_began = clock_mono();
+	return !r->ended;
+}
+
+static void plan_manifest(const struct meta_gc_manifest *m, void *arg)
+{
+	struct run *r = arg;
+
+	r->report->manifests++;
+	tell(r, "manifest", m->repo, &m->digest, m->size);
+}
+
+static void plan_link(void *arg)
+{
+	struct run *r = arg;
+
+	r->report->links++;
+}
+
+static void plan_blob(const struct digest *d, uint64_t size, void *arg)
+{
+	struct run *r = arg;
+
+	r->report->blobs++;
+	r->report->bytes += size;
+	tell(r, "blob", SLICE_NONE, d, size);
+}
+
+static enum err_code plan_left_over_files(struct run *r, struct err *err)
+{
+	int64_t after = 0;
+
+	while (!r->ended) {
+		struct meta_gc_links links;
+		enum err_code rc;
+
+		batch_begin(r);
+		rc = meta_gc_files_due(r->meta, after, BATCH, &r->arena, &links, err);
+		if (rc || links.n == 0)
+			return rc;
+		after = links.v[links.n - 1].blob_id;
+		for (size_t i = 0; i < links.n; i++)
+			plan_blob(&links.v[i].digest, links.v[i].size, r);
+		batch_end(r, links.n);
+	}
+	return ERR_OK;
+}
+
+static enum err_code plan(struct run *r, struct err *err)
+{
+	const struct meta_gc_plan_events events = {
+	    .batch = plan_batch, .manifest = plan_manifest, .link = plan_link, .blob = plan_blob, .arg = r};
+	struct meta_gc_plan_rules rules = {.links = due(r->rules, r->rules->grace)};
+	enum err_code rc = plan_left_over_files(r, err);
+
+	if (r->rules->referrers)
+		rules.orphaned = rules.links;
+	if (r->rules->untagged != GC_NEVER)
+		rules.untagged = due_untagged(r->rules);
+	if (rc || r->ended)
+		return rc;
+	batch_begin(r);
+	return meta_gc_plan(r->meta, &rules, &events, err);
+}
+
+/* ---- a run ------------------------------------------------------------------------------ */
 
 static enum err_code collect(struct run *r, struct err *err)
 {
-	enum err_code rc = ERR_OK;
+	enum err_code rc = left_over_files(r, err);
 
-	if (!r->rules->dry_run)
-		rc = left_over_files(r, err);
-	if (rc == ERR_OK && r->rules->referrers)
-		rc = collect_manifests(r, META_GC_ORPHANED, r->rules->grace, err);
-	if (rc == ERR_OK && r->rules->untagged != GC_NEVER)
-		rc = collect_manifests(r, META_GC_UNTAGGED, longer(r->rules->untagged, r->rules->grace), err);
-	/* What the untagged ones had as referrers. */
-	if (rc == ERR_OK && r->rules->referrers && r->report->manifests && !r->rules->dry_run)
-		rc = collect_manifests(r, META_GC_ORPHANED, r->rules->grace, err);
-	return rc ? rc : collect_links(r, err);
+	if (rc == ERR_OK)
+		rc = collect_all_manifests(r, err);
+	if (rc == ERR_OK)
+		rc = collect_links(r, false, err);
+	return rc ? rc : collect_links(r, true, err);
 }
 
 enum err_code gc_run(struct meta *m, struct storage *s, const struct gc_rules *rules, const struct gc_control *control,
@@ -377,9 +444,9 @@ enum err_code gc_run(struct meta *m, struct storage *s, const struct gc_rules *r
 	enum err_code rc = meta_gc_queues_get(m, COUNT_MAX, &queues, err);
 
 	*out = (struct gc_report){.started = clock_real(), .waiting = queues.links + queues.manifests + queues.files};
-	arena_init(&r.arena, (size_t)512 << 20);
+	arena_init(&r.arena, (size_t)16 << 20);
 	if (rc == ERR_OK)
-		rc = collect(&r, err);
+		rc = rules->dry_run ? plan(&r, err) : collect(&r, err);
 	arena_free(&r.arena);
 	out->ended = clock_real();
 	if (out->manifests || out->blobs)

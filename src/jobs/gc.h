@@ -22,9 +22,10 @@
 
 struct gc_rules {
 	int64_t grace;    /* a candidate this old is reviewed; 0: at once */
+	int64_t promised; /* one that a push counts on stays at least this long */
 	int64_t untagged; /* manifests without a tag go after this long; 0: at once; GC_NEVER: they stay */
 	bool referrers;   /* what refers to a deleted subject goes with it */
-	bool dry_run;     /* say what would go, change nothing */
+	bool dry_run;     /* say what would go; reads alone, so it keeps nobody waiting */
 	bool gentle;      /* pause between batches, for a registry that serves */
 };
 

@@ -156,7 +156,7 @@ static enum err_code blob_row_present(struct meta_tx *tx, const struct meta_blob
 	return rc;
 }
 
-/* Until a manifest needs it, the blob is a candidate. */
+/* Until a manifest needs it, the blob is a candidate that somebody counts on. */
 static enum err_code link_add(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err)
 {
 	CLEANUP(stmt_end) struct stmt *s = NULL;
@@ -167,7 +167,7 @@ static enum err_code link_add(struct meta_tx *tx, int64_t repo, int64_t blob, st
 	stmt_int(s, 2, blob);
 	stmt_int(s, 3, tx->now);
 	rc = stmt_done(s, err);
-	return rc ? rc : tx_gc_note_link(tx, repo, blob, err);
+	return rc ? rc : tx_gc_promise_link(tx, repo, blob, err);
 }
 
 enum err_code meta_tx_blob_link(struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err)

@@ -52,6 +52,11 @@ enum err_code tx_gc_note_link(struct meta_tx *tx, int64_t repo, int64_t blob, st
 	return note(tx, Q_GC_LINK_NOTE, repo, blob, err);
 }
 
+enum err_code tx_gc_promise_link(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err)
+{
+	return note(tx, Q_GC_LINK_PROMISE, repo, blob, err);
+}
+
 enum err_code tx_gc_link_needed(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err)
 {
 	return run_2(tx, Q_GC_LINK_DELETE, repo, blob, NULL, err);
@@ -62,9 +67,22 @@ enum err_code tx_gc_blob_arrived(struct meta_tx *tx, int64_t blob, struct err *e
 	return run_1(tx, Q_GC_FILE_DELETE, blob, NULL, err);
 }
 
-static enum err_code note_manifest(struct meta_tx *tx, int64_t manifest, struct err *err)
+enum err_code tx_gc_manifest_again(struct meta_tx *tx, int64_t manifest, struct err *err)
 {
-	return note(tx, Q_GC_MANIFEST_NOTE, manifest, META_GC_UNTAGGED, err);
+	return run_1(tx, Q_GC_LINKS_REDEEM, manifest, NULL, err);
+}
+
+static enum err_code note_manifest(struct meta_tx *tx, int64_t manifest, bool promised, struct err *err)
+{
+	CLEANUP(stmt_end) struct stmt *s = NULL;
+	enum err_code rc = stmt_get(tx->conn, Q_GC_MANIFEST_NOTE, &s, err);
+	if (rc)
+		return rc;
+	stmt_int(s, 1, manifest);
+	stmt_int(s, 2, META_GC_UNTAGGED);
+	stmt_int(s, 3, tx->now);
+	stmt_int(s, 4, promised);
+	return stmt_done(s, err);
 }
 
 static enum err_code manifest_needed(struct meta_tx *tx, int64_t manifest, struct err *err)
@@ -125,13 +143,13 @@ static enum err_code blob_referenced(struct meta_tx *tx, int64_t repo, int64_t b
 	return stmt_step(s, there, err);
 }
 
-enum err_code tx_gc_manifest_changed(struct meta_tx *tx, int64_t manifest, struct err *err)
+enum err_code tx_gc_manifest_changed(struct meta_tx *tx, int64_t manifest, bool promised, struct err *err)
 {
 	bool needed;
 	enum err_code rc = exists_1(tx, Q_GC_MANIFEST_NEEDED, manifest, &needed, err);
 	if (rc)
 		return rc;
-	return needed ? manifest_needed(tx, manifest, err) : note_manifest(tx, manifest, err);
+	return needed ? manifest_needed(tx, manifest, err) : note_manifest(tx, manifest, promised, err);
 }
 
 /* ---- links ---------------------------------------------------------------------------- */
@@ -150,6 +168,7 @@ static enum err_code read_links(
 		struct meta_gc_link *l = &out->v[out->n];
 		*l = (struct meta_gc_link){.repo_id = stmt_col_int(r->stmt, 0),
 		    .blob_id = stmt_col_int(r->stmt, 1),
+		    .since = stmt_col_int(r->stmt, 4),
 		    .size = (uint64_t)stmt_col_int(r->stmt, 3)};
 		rc = col_digest(r->stmt, 2, &l->digest, err);
 		if (rc)
@@ -158,29 +177,39 @@ static enum err_code read_links(
 	return ERR_OK;
 }
 
-enum err_code meta_gc_links_due(
-    struct meta *m, int64_t before, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err)
+static int64_t due_before(const struct meta_gc_due *due, bool promised)
+{
+	return promised ? due->promised : due->before;
+}
+
+enum err_code meta_gc_links_due(struct meta *m, bool promised, const struct meta_gc_due *due,
+    const struct meta_gc_link *after, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err)
 {
 	*out = (struct meta_gc_links){NULL, 0};
 	CLEANUP(read_end) struct reading r = READING;
 	enum err_code rc = read_begin(&r, m, Q_GC_LINKS_DUE, err);
 	if (rc)
 		return rc;
-	stmt_int(r.stmt, 1, before);
-	stmt_int(r.stmt, 2, (int64_t)limit);
+	stmt_int(r.stmt, 1, promised);
+	stmt_int(r.stmt, 2, due_before(due, promised));
+	stmt_int(r.stmt, 3, after ? after->since : INT64_MIN);
+	stmt_int(r.stmt, 4, after ? after->repo_id : 0);
+	stmt_int(r.stmt, 5, after ? after->blob_id : 0);
+	stmt_int(r.stmt, 6, (int64_t)limit);
 	return read_links(&r, limit, a, out, err);
 }
 
-/* When was it noted? 0: it is no candidate any more. */
-static enum err_code noted_at(struct stmt *s, int64_t *since, struct err *err)
+/* It may be no candidate any more, or have been touched since it was found. */
+static enum err_code still_due(struct stmt *s, const struct meta_gc_due *due, bool *is, struct err *err)
 {
 	bool row;
 	enum err_code rc = stmt_step(s, &row, err);
-	*since = rc == ERR_OK && row ? stmt_col_int(s, 0) : 0;
+	*is = rc == ERR_OK && row && stmt_col_int(s, 0) < due_before(due, stmt_col_int(s, 1) != 0);
 	return rc;
 }
 
-static enum err_code link_noted_at(struct meta_tx *tx, const struct meta_gc_link *l, int64_t *since, struct err *err)
+static enum err_code link_due(
+    struct meta_tx *tx, const struct meta_gc_link *l, const struct meta_gc_due *due, bool *is, struct err *err)
 {
 	CLEANUP(stmt_end) struct stmt *s = NULL;
 	enum err_code rc = stmt_get(tx->conn, Q_GC_LINK_SINCE, &s, err);
@@ -188,17 +217,19 @@ static enum err_code link_noted_at(struct meta_tx *tx, const struct meta_gc_link
 		return rc;
 	stmt_int(s, 1, l->repo_id);
 	stmt_int(s, 2, l->blob_id);
-	return noted_at(s, since, err);
+	return still_due(s, due, is, err);
 }
 
-static enum err_code manifest_noted_at(struct meta_tx *tx, int64_t id, int64_t *since, struct err *err)
+static enum err_code manifest_due(
+    struct meta_tx *tx, int64_t id, enum meta_gc_reason why, const struct meta_gc_due *due, bool *is, struct err *err)
 {
 	CLEANUP(stmt_end) struct stmt *s = NULL;
 	enum err_code rc = stmt_get(tx->conn, Q_GC_MANIFEST_SINCE, &s, err);
 	if (rc)
 		return rc;
 	stmt_int(s, 1, id);
-	return noted_at(s, since, err);
+	stmt_int(s, 2, why);
+	return still_due(s, due, is, err);
 }
 
 /* No repository may read it any more: the record goes, the bytes are queued. */
@@ -219,14 +250,14 @@ static enum err_code free_blob(struct meta_tx *tx, struct meta_gc_link *l, struc
 	return ERR_OK;
 }
 
-static enum err_code review_link(struct meta_tx *tx, int64_t before, struct meta_gc_link *l, struct err *err)
+static enum err_code review_link(
+    struct meta_tx *tx, const struct meta_gc_due *due, struct meta_gc_link *l, struct err *err)
 {
-	int64_t since;
-	bool needed, linked;
+	bool is_due, needed, linked;
 	int64_t links;
 	l->removed = l->freed = false;
-	enum err_code rc = link_noted_at(tx, l, &since, err);
-	if (rc || since == 0 || since >= before)
+	enum err_code rc = link_due(tx, l, due, &is_due, err);
+	if (rc || !is_due)
 		return rc;
 	rc = run_2(tx, Q_GC_LINK_DELETE, l->repo_id, l->blob_id, NULL, err);
 	if (rc == ERR_OK)
@@ -242,24 +273,36 @@ static enum err_code review_link(struct meta_tx *tx, int64_t before, struct meta
 }
 
 enum err_code meta_tx_gc_review_links(
-    struct meta_tx *tx, int64_t before, struct meta_gc_link *v, size_t n, struct err *err)
+    struct meta_tx *tx, const struct meta_gc_due *due, struct meta_gc_link *v, size_t n, struct err *err)
 {
 	OBJ_CHECK(tx, META_TX_MAGIC);
 	enum err_code rc = ERR_OK;
 	for (size_t i = 0; rc == ERR_OK && i < n; i++)
-		rc = review_link(tx, before, &v[i], err);
+		rc = review_link(tx, due, &v[i], err);
 	return rc;
+}
+
+static enum err_code run_repo(struct meta_tx *tx, enum query_id q, struct slice repo, struct err *err)
+{
+	CLEANUP(stmt_end) struct stmt *s = NULL;
+	enum err_code rc = stmt_get(tx->conn, q, &s, err);
+	if (rc)
+		return rc;
+	stmt_text(s, 1, repo);
+	return stmt_done(s, err);
 }
 
 enum err_code meta_tx_gc_keep_links(struct meta_tx *tx, struct slice repo, struct err *err)
 {
 	OBJ_CHECK(tx, META_TX_MAGIC);
-	CLEANUP(stmt_end) struct stmt *s = NULL;
-	enum err_code rc = stmt_get(tx->conn, Q_GC_LINKS_KEEP, &s, err);
-	if (rc)
-		return rc;
-	stmt_text(s, 1, repo);
-	return stmt_done(s, err);
+	return run_repo(tx, Q_GC_LINKS_KEEP, repo, err);
+}
+
+enum err_code meta_tx_gc_settle(struct meta_tx *tx, struct slice repo, struct err *err)
+{
+	OBJ_CHECK(tx, META_TX_MAGIC);
+	enum err_code rc = run_repo(tx, Q_GC_LINKS_SETTLE, repo, err);
+	return rc ? rc : run_repo(tx, Q_GC_MANIFESTS_SETTLE, repo, err);
 }
 
 /* ---- files ---------------------------------------------------------------------------- */
@@ -302,8 +345,9 @@ enum err_code meta_tx_gc_removed(struct meta_tx *tx, const struct meta_gc_link *
 
 /* ---- manifests ------------------------------------------------------------------------ */
 
-enum err_code meta_gc_manifests_due(struct meta *m, enum meta_gc_reason why, int64_t before, size_t limit,
-    struct arena *a, struct meta_gc_manifests *out, struct err *err)
+enum err_code meta_gc_manifests_due(struct meta *m, enum meta_gc_reason why, bool promised,
+    const struct meta_gc_due *due, const struct meta_gc_manifest *after, size_t limit, struct arena *a,
+    struct meta_gc_manifests *out, struct err *err)
 {
 	*out = (struct meta_gc_manifests){NULL, 0};
 	CLEANUP(read_end) struct reading r = READING;
@@ -311,8 +355,11 @@ enum err_code meta_gc_manifests_due(struct meta *m, enum meta_gc_reason why, int
 	if (rc)
 		return rc;
 	stmt_int(r.stmt, 1, why);
-	stmt_int(r.stmt, 2, before);
-	stmt_int(r.stmt, 3, (int64_t)limit);
+	stmt_int(r.stmt, 2, promised);
+	stmt_int(r.stmt, 3, due_before(due, promised));
+	stmt_int(r.stmt, 4, after ? after->since : INT64_MIN);
+	stmt_int(r.stmt, 5, after ? after->id : 0);
+	stmt_int(r.stmt, 6, (int64_t)limit);
 	size_t cap = 0;
 	for (bool row; out->n < limit; out->n++) {
 		rc = read_step(&r, &row, err);
@@ -322,8 +369,9 @@ enum err_code meta_gc_manifests_due(struct meta *m, enum meta_gc_reason why, int
 		if (!out->v)
 			return arena_full(err);
 		struct meta_gc_manifest *g = &out->v[out->n];
-		*g =
-		    (struct meta_gc_manifest){.id = stmt_col_int(r.stmt, 0), .size = (uint64_t)stmt_col_int(r.stmt, 2)};
+		*g = (struct meta_gc_manifest){.id = stmt_col_int(r.stmt, 0),
+		    .since = stmt_col_int(r.stmt, 4),
+		    .size = (uint64_t)stmt_col_int(r.stmt, 2)};
 		rc = col_digest(r.stmt, 1, &g->digest, err);
 		if (rc == ERR_OK)
 			rc = col_copy(r.stmt, 3, a, &g->repo, err);
@@ -333,13 +381,13 @@ enum err_code meta_gc_manifests_due(struct meta *m, enum meta_gc_reason why, int
 	return ERR_OK;
 }
 
-static enum err_code review_manifest(struct meta_tx *tx, int64_t before, struct meta_gc_manifest *g, struct err *err)
+static enum err_code review_manifest(struct meta_tx *tx, enum meta_gc_reason why, const struct meta_gc_due *due,
+    struct meta_gc_manifest *g, struct err *err)
 {
-	int64_t since;
-	bool needed;
+	bool is_due, needed;
 	g->removed = false;
-	enum err_code rc = manifest_noted_at(tx, g->id, &since, err);
-	if (rc || since == 0 || since >= before)
+	enum err_code rc = manifest_due(tx, g->id, why, due, &is_due, err);
+	if (rc || !is_due)
 		return rc;
 	rc = exists_1(tx, Q_GC_MANIFEST_NEEDED, g->id, &needed, err);
 	if (rc)
@@ -351,13 +399,13 @@ static enum err_code review_manifest(struct meta_tx *tx, int64_t before, struct 
 	return rc;
 }
 
-enum err_code meta_tx_gc_review_manifests(
-    struct meta_tx *tx, int64_t before, struct meta_gc_manifest *v, size_t n, struct err *err)
+enum err_code meta_tx_gc_review_manifests(struct meta_tx *tx, enum meta_gc_reason why, const struct meta_gc_due *due,
+    struct meta_gc_manifest *v, size_t n, struct err *err)
 {
 	OBJ_CHECK(tx, META_TX_MAGIC);
 	enum err_code rc = ERR_OK;
 	for (size_t i = 0; rc == ERR_OK && i < n; i++)
-		rc = review_manifest(tx, before, &v[i], err);
+		rc = review_manifest(tx, why, due, &v[i], err);
 	return rc;
 }
 
@@ -383,35 +431,59 @@ static enum err_code do_touch(struct meta_tx *tx, void *arg, struct err *err)
 	return stmt_done(s, err);
 }
 
-/* Looks first, without the writer: hardly anything that is asked for is a candidate. */
-static enum err_code touch(
-    struct meta *m, enum query_id look, enum query_id write, struct slice repo, const struct digest *d, struct err *err)
+/* What a look without the writer found: hardly anything that is asked for is a
+ * candidate. */
+struct look {
+	bool there; /* a row */
+	int64_t since;
+	bool promised, needed;
+};
+
+static enum err_code look(
+    struct meta *m, enum query_id q, struct slice repo, const struct digest *d, struct look *out, struct err *err)
 {
-	bool candidate;
-	{
-		CLEANUP(read_end) struct reading r = READING;
-		enum err_code rc = read_begin(&r, m, look, err);
-		if (rc)
-			return rc;
-		uint8_t packed[DIGEST_PACKED];
-		stmt_text(r.stmt, 1, repo);
-		stmt_digest(r.stmt, 2, d, packed);
-		rc = read_step(&r, &candidate, err);
-		if (rc)
-			return rc;
-	}
-	struct touch t = {repo, d, write};
-	return candidate ? meta_write(m, META_RELAXED, do_touch, &t, err) : ERR_OK;
+	CLEANUP(read_end) struct reading r = READING;
+	enum err_code rc = read_begin(&r, m, q, err);
+	if (rc)
+		return rc;
+	uint8_t packed[DIGEST_PACKED];
+	stmt_text(r.stmt, 1, repo);
+	stmt_digest(r.stmt, 2, d, packed);
+	rc = read_step(&r, &out->there, err);
+	if (rc || !out->there || q != Q_GC_LINK_LOOK)
+		return rc;
+	out->since = stmt_col_int(r.stmt, 0);
+	out->promised = stmt_col_int(r.stmt, 1) != 0;
+	out->needed = stmt_col_int(r.stmt, 2) != 0;
+	return ERR_OK;
 }
+
+/* A blob that a manifest needs is noted at most so often. */
+#define TOUCH_NEEDED (1 * CLOCK_S)
 
 enum err_code meta_gc_touch_blob(struct meta *m, struct slice repo, const struct digest *d, struct err *err)
 {
-	return touch(m, Q_GC_LINK_LOOK, Q_GC_LINK_TOUCH, repo, d, err);
+	struct touch t = {repo, d, Q_GC_LINK_TOUCH};
+	struct look l = {.there = false};
+	enum err_code rc = look(m, Q_GC_LINK_LOOK, repo, d, &l, err);
+	if (rc || !l.there || (!l.since && !l.needed))
+		return rc;
+	if (!l.needed)
+		return meta_write(m, META_RELAXED, do_touch, &t, err);
+	if (l.promised && l.since > clock_real() - TOUCH_NEEDED)
+		return ERR_OK;
+	/* Whoever asks gets an answer also when nothing can be written, since
+	 * then nothing can be collected either. */
+	(void)!meta_write(m, META_RELAXED, do_touch, &t, NULL);
+	return ERR_OK;
 }
 
 enum err_code meta_gc_touch_manifest(struct meta *m, struct slice repo, const struct digest *d, struct err *err)
 {
-	return touch(m, Q_GC_MANIFEST_LOOK, Q_GC_MANIFEST_TOUCH, repo, d, err);
+	struct touch t = {repo, d, Q_GC_MANIFEST_TOUCH};
+	struct look l = {.there = false};
+	enum err_code rc = look(m, Q_GC_MANIFEST_LOOK, repo, d, &l, err);
+	return rc || !l.there ? rc : meta_write(m, META_RELAXED, do_touch, &t, err);
 }
 
 /* ---- counting ----------------------------------------------------------------------------- */

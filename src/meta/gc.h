@@ -9,15 +9,22 @@
  * the registry, and nothing is ever found by a walk:
  *
  *   link      may this repository still need this blob? Noted when a blob is
- *             pushed or mounted before its manifest, when a manifest goes, and
- *             when the link is deleted.
+ *             pushed, mounted or asked for before its manifest, when a manifest
+ *             goes, and when the link is deleted.
  *   manifest  is this manifest still reachable? Noted when a tag moves away or
  *             is deleted, when a manifest is pushed without a tag, when the
  *             index it belongs to goes, and when its subject goes.
  *   file      the record of a blob was taken back; its bytes are to be removed.
  *
- * A candidate is reviewed when it is older than the grace period of the caller,
- * which a HEAD of the blob renews (meta_gc_touch_*). The review runs in the
+ * Some candidates are promised: a client was told that they are there, and will
+ * push what needs them. That is so after a push, a mount and a HEAD of a blob,
+ * also where a manifest needs it now, as that may go first; and after the push of
+ * a manifest without a tag, and a HEAD of it. The manifest that needs a blob, or
+ * the index that lists a manifest, redeems the promise, and whoever deletes that
+ * one then leaves a candidate that nobody counts on.
+ *
+ * A candidate is reviewed when it is older than the caller says, for each kind
+ * (struct meta_gc_due); a HEAD renews it (meta_gc_touch_*). The review runs in the
  * writer's transaction and looks at the references again, so a push that comes
  * first keeps the blob, and one that comes second is told that it is missing.
  * Bytes are removed by the caller, who holds the digests (storage.h) from
@@ -34,9 +41,17 @@ enum meta_gc_reason {
 	META_GC_ORPHANED = 2  /* it refers to a subject that was deleted */
 };
 
+/* Candidates noted before these times (clock_real) are due. */
+struct meta_gc_due {
+	int64_t before;   /* where nobody counts on it; 0: none is due */
+	int64_t promised; /* where somebody does */
+};
+/* At once, also what the collection itself notes. */
+#define META_GC_AT_ONCE INT64_MAX
+
 /* A blob and a repository that may not need it any more. */
 struct meta_gc_link {
-	int64_t repo_id, blob_id;
+	int64_t repo_id, blob_id, since;
 	struct digest digest;
 	uint64_t size;
 	/* Out, of the review: */
@@ -47,16 +62,18 @@ struct meta_gc_links {
 	struct meta_gc_link *v;
 	size_t n;
 };
-/* Links noted before `before` (clock_real), oldest first. */
-enum err_code meta_gc_links_due(
-    struct meta *m, int64_t before, size_t limit, struct arena *a, struct meta_gc_links *out, struct err *err) MUST_USE;
+/* Of the links that are due those that are promised, or the others; oldest first,
+ * behind `after` (NULL: from the start). */
+enum err_code meta_gc_links_due(struct meta *m, bool promised, const struct meta_gc_due *due,
+    const struct meta_gc_link *after, size_t limit, struct arena *a, struct meta_gc_links *out,
+    struct err *err) MUST_USE;
 /* Looks at each again and takes back what no manifest of its repository needs.
- * Those touched since `before` are left for later. */
+ * Those that are not due any more are left for later. */
 enum err_code meta_tx_gc_review_links(
-    struct meta_tx *tx, int64_t before, struct meta_gc_link *v, size_t n, struct err *err) MUST_USE;
+    struct meta_tx *tx, const struct meta_gc_due *due, struct meta_gc_link *v, size_t n, struct err *err) MUST_USE;
 
 struct meta_gc_manifest {
-	int64_t id;
+	int64_t id, since;
 	struct digest digest;
 	struct slice repo;
 	uint64_t size;
@@ -66,12 +83,14 @@ struct meta_gc_manifests {
 	struct meta_gc_manifest *v;
 	size_t n;
 };
-enum err_code meta_gc_manifests_due(struct meta *m, enum meta_gc_reason why, int64_t before, size_t limit,
-    struct arena *a, struct meta_gc_manifests *out, struct err *err) MUST_USE;
-/* Deletes those that have no tag, belong to no index of their repository, and
+/* As with links. */
+enum err_code meta_gc_manifests_due(struct meta *m, enum meta_gc_reason why, bool promised,
+    const struct meta_gc_due *due, const struct meta_gc_manifest *after, size_t limit, struct arena *a,
+    struct meta_gc_manifests *out, struct err *err) MUST_USE;
+/* Deletes those that are due still, for this reason, have no tag, belong to no index of their repository, and
  * have no subject there. Their blobs and children become candidates in turn. */
-enum err_code meta_tx_gc_review_manifests(
-    struct meta_tx *tx, int64_t before, struct meta_gc_manifest *v, size_t n, struct err *err) MUST_USE;
+enum err_code meta_tx_gc_review_manifests(struct meta_tx *tx, enum meta_gc_reason why, const struct meta_gc_due *due,
+    struct meta_gc_manifest *v, size_t n, struct err *err) MUST_USE;
 
 /* Blobs whose record was taken back but whose bytes may still be there: after a
  * review, and after a crash in the middle of one. By blob_id, behind `after` (0:
@@ -88,8 +107,12 @@ enum err_code meta_tx_gc_removed(struct meta_tx *tx, const struct meta_gc_link *
  * or deletes them again. */
 enum err_code meta_tx_gc_keep_links(struct meta_tx *tx, struct slice repo, struct err *err) MUST_USE;
 
-/* Somebody was told that it is there and may count on it: renews its grace
- * period, if it is a candidate. */
+/* Nobody counts on the candidates of the repository: it came from elsewhere. */
+enum err_code meta_tx_gc_settle(struct meta_tx *tx, struct slice repo, struct err *err) MUST_USE;
+
+/* Somebody is told that it is there and may count on it: renews its grace period,
+ * if it is a candidate. A blob that is none because a manifest needs it becomes a
+ * promised one, for the case that the manifest goes. */
 enum err_code meta_gc_touch_blob(struct meta *m, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
 enum err_code meta_gc_touch_manifest(
     struct meta *m, struct slice repo, const struct digest *d, struct err *err) MUST_USE;

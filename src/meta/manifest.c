@@ -250,12 +250,14 @@ enum err_code meta_tx_manifest_put(struct meta_tx *tx, struct meta_manifest_put 
 			rc = tx_repo_ensure(tx, p->repo, &repo, &listed, err);
 		if (rc == ERR_OK)
 			rc = store(tx, p, repo, &id, err);
+	} else {
+		rc = tx_gc_manifest_again(tx, id, err);
 	}
 	if (rc == ERR_OK && !listed)
 		rc = tx_repo_list(tx, repo, err);
 	for (size_t i = 0; rc == ERR_OK && i < p->ntags; i++)
 		rc = tx_tag_set(tx, repo, p->tags[i], id, err);
-	return rc ? rc : tx_gc_manifest_changed(tx, id, err);
+	return rc ? rc : tx_gc_manifest_changed(tx, id, true, err);
 }
 
 enum err_code meta_tx_tag_put(
@@ -271,7 +273,7 @@ enum err_code meta_tx_tag_put(
 	if (!id)
 		return no_such_manifest(repo, d, err);
 	rc = tx_tag_set(tx, repo_id, tag, id, err);
-	return rc ? rc : tx_gc_manifest_changed(tx, id, err);
+	return rc ? rc : tx_gc_manifest_changed(tx, id, false, err);
 }
 
 /* ---- deleting ------------------------------------------------------------------- */

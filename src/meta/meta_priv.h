@@ -101,6 +101,8 @@ enum err_code tx_tag_set(
 
 /* The repository may not need the blob; noted unless a manifest of it does. */
 enum err_code tx_gc_note_link(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err) MUST_USE;
+/* A client is told that the repository has the blob, and will push what needs it. */
+enum err_code tx_gc_promise_link(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err) MUST_USE;
 /* A manifest of the repository needs the blob now. */
 enum err_code tx_gc_link_needed(struct meta_tx *tx, int64_t repo, int64_t blob, struct err *err) MUST_USE;
 /* The bytes of the blob are here (again): they are not to be removed. */
@@ -108,9 +110,11 @@ enum err_code tx_gc_blob_arrived(struct meta_tx *tx, int64_t blob, struct err *e
 /* An index of the repository lists this child now. */
 enum err_code tx_gc_child_needed(
     struct meta_tx *tx, int64_t repo, const struct digest *child, struct err *err) MUST_USE;
-/* The manifest was stored or its tags changed: noted when nothing needs it,
- * otherwise no candidate any more. */
-enum err_code tx_gc_manifest_changed(struct meta_tx *tx, int64_t manifest, struct err *err) MUST_USE;
+/* The manifest was stored (`promised`) or its tags changed: noted when nothing
+ * needs it, otherwise no candidate any more. */
+enum err_code tx_gc_manifest_changed(struct meta_tx *tx, int64_t manifest, bool promised, struct err *err) MUST_USE;
+/* A manifest that is here already was pushed once more, after its blobs. */
+enum err_code tx_gc_manifest_again(struct meta_tx *tx, int64_t manifest, struct err *err) MUST_USE;
 /* Before the rows of a manifest go: its blobs, children and referrers. */
 enum err_code tx_gc_manifest_going(
     struct meta_tx *tx, int64_t repo, int64_t manifest, const struct digest *d, struct err *err) MUST_USE;

@@ -121,10 +121,19 @@ static const char sqlite_2[] = "CREATE TABLE gc_link ("
 
 static const char sqlite_3[] = "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;";
 
+/* The candidates that a client may count on; what was noted before may be one. */
+static const char sqlite_4[] = "ALTER TABLE gc_link ADD COLUMN promised INTEGER NOT NULL DEFAULT 1;"
+                               "ALTER TABLE gc_manifest ADD COLUMN promised INTEGER NOT NULL DEFAULT 1;"
+                               "DROP INDEX gc_link_since;"
+                               "DROP INDEX gc_manifest_since;"
+                               "CREATE INDEX gc_link_due ON gc_link (promised, since, repo_id, blob_id);"
+                               "CREATE INDEX gc_manifest_due ON gc_manifest (reason, promised, since, manifest_id);";
+
 static const struct migration migrations[] = {
     {1, "repositories, blobs, manifests, tags, uploads", {[ENGINE_SQLITE] = sqlite_1}},
     {2, "candidates of the garbage collection", {[ENGINE_SQLITE] = sqlite_2}},
     {3, "state of the registry as a whole", {[ENGINE_SQLITE] = sqlite_3}},
+    {4, "candidates that clients count on", {[ENGINE_SQLITE] = sqlite_4}},
 };
 
 int migrations_newest(void)

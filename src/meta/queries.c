@@ -100,27 +100,47 @@ static const struct query queries[Q_COUNT] = {
     [Q_UPLOADS_BEFORE] = {"UPLOADS_BEFORE",
         "SELECT id, repo, alg, started_at FROM upload WHERE started_at < $1 ORDER BY started_at, id LIMIT $2"},
 
-    /* -- garbage collection: candidates are noted with the time (`since`) -- */
+    /* -- garbage collection: candidates are noted with the time (`since`), and with whether a
+     * client was promised that they stay a while -- */
     [Q_GC_LINK_NOTE] = {"GC_LINK_NOTE",
-        "INSERT INTO gc_link (repo_id, blob_id, since) SELECT $1, $2, $3 WHERE NOT EXISTS"
+        "INSERT INTO gc_link (repo_id, blob_id, since, promised) SELECT $1, $2, $3, 0 WHERE NOT EXISTS"
         " (SELECT 1 FROM manifest_blob WHERE blob_id = $2 AND repo_id = $1)"
-        " ON CONFLICT (repo_id, blob_id) DO UPDATE SET since = excluded.since",
+        " ON CONFLICT (repo_id, blob_id) DO UPDATE SET since = excluded.since, promised = excluded.promised",
+        {NULL}},
+    [Q_GC_LINK_PROMISE] = {"GC_LINK_PROMISE",
+        "INSERT INTO gc_link (repo_id, blob_id, since, promised) VALUES ($1, $2, $3, 1)"
+        " ON CONFLICT (repo_id, blob_id) DO UPDATE SET since = excluded.since, promised = excluded.promised",
+        {NULL}},
+    [Q_GC_LINKS_REDEEM] = {"GC_LINKS_REDEEM",
+        "DELETE FROM gc_link WHERE (repo_id, blob_id) IN"
+        " (SELECT repo_id, blob_id FROM manifest_blob WHERE manifest_id = $1)",
         {NULL}},
     [Q_GC_LINK_DELETE] = {"GC_LINK_DELETE", "DELETE FROM gc_link WHERE repo_id = $1 AND blob_id = $2", {NULL}},
     [Q_GC_LINKS_KEEP] = {"GC_LINKS_KEEP",
         "DELETE FROM gc_link WHERE repo_id = (SELECT id FROM repository WHERE name = $1)", {NULL}},
-    [Q_GC_LINK_SINCE] = {"GC_LINK_SINCE", "SELECT since FROM gc_link WHERE repo_id = $1 AND blob_id = $2", {NULL}},
+    [Q_GC_LINK_SINCE] = {"GC_LINK_SINCE", "SELECT since, promised FROM gc_link WHERE repo_id = $1 AND blob_id = $2",
+        {NULL}},
     [Q_GC_LINK_LOOK] = {"GC_LINK_LOOK",
-        "SELECT 1 FROM repository r CROSS JOIN blob b CROSS JOIN gc_link g"
-        " WHERE r.name = $1 AND b.digest = $2 AND g.repo_id = r.id AND g.blob_id = b.id",
+        "SELECT g.since, g.promised,"
+        " CASE WHEN EXISTS (SELECT 1 FROM manifest_blob m WHERE m.blob_id = l.blob_id AND m.repo_id = l.repo_id)"
+        " THEN 1 ELSE 0 END"
+        " FROM repository r CROSS JOIN blob b CROSS JOIN repo_blob l"
+        " LEFT JOIN gc_link g ON g.repo_id = l.repo_id AND g.blob_id = l.blob_id"
+        " WHERE r.name = $1 AND b.digest = $2 AND l.repo_id = r.id AND l.blob_id = b.id",
         {NULL}},
     [Q_GC_LINK_TOUCH] = {"GC_LINK_TOUCH",
-        "UPDATE gc_link SET since = $1 WHERE repo_id = (SELECT id FROM repository WHERE name = $2)"
-        " AND blob_id = (SELECT id FROM blob WHERE digest = $3)",
+        "INSERT INTO gc_link (repo_id, blob_id, since, promised)"
+        " SELECT l.repo_id, l.blob_id, CAST($1 AS INTEGER), 1"
+        " FROM repository r CROSS JOIN blob b CROSS JOIN repo_blob l"
+        " WHERE r.name = $2 AND b.digest = $3 AND l.repo_id = r.id AND l.blob_id = b.id AND"
+        " (EXISTS (SELECT 1 FROM gc_link g WHERE g.repo_id = l.repo_id AND g.blob_id = l.blob_id)"
+        " OR EXISTS (SELECT 1 FROM manifest_blob m WHERE m.blob_id = l.blob_id AND m.repo_id = l.repo_id))"
+        " ON CONFLICT (repo_id, blob_id) DO UPDATE SET since = excluded.since, promised = excluded.promised",
         {NULL}},
     [Q_GC_LINKS_DUE] = {"GC_LINKS_DUE",
-        "SELECT g.repo_id, g.blob_id, b.digest, b.size FROM gc_link g CROSS JOIN blob b"
-        " WHERE g.since < $1 AND b.id = g.blob_id ORDER BY g.since LIMIT $2",
+        "SELECT g.repo_id, g.blob_id, b.digest, b.size, g.since FROM gc_link g CROSS JOIN blob b"
+        " WHERE g.promised = $1 AND g.since < $2 AND (g.since, g.repo_id, g.blob_id) > ($3, $4, $5)"
+        " AND b.id = g.blob_id ORDER BY g.since, g.repo_id, g.blob_id LIMIT $6",
         {NULL}},
     [Q_GC_BLOB_REFERENCED] = {"GC_BLOB_REFERENCED",
         "SELECT 1 FROM manifest_blob WHERE blob_id = $1 AND repo_id = $2 LIMIT 1", {NULL}},
@@ -136,21 +156,22 @@ static const struct query queries[Q_COUNT] = {
     [Q_GC_FILE_GET] = {"GC_FILE_GET", "SELECT 1 FROM gc_file WHERE blob_id = $1", {NULL}},
     [Q_GC_FILE_DELETE] = {"GC_FILE_DELETE", "DELETE FROM gc_file WHERE blob_id = $1", {NULL}},
     [Q_GC_FILES_DUE] = {"GC_FILES_DUE",
-        "SELECT 0, f.blob_id, b.digest, 0 FROM gc_file f CROSS JOIN blob b"
+        "SELECT 0, f.blob_id, b.digest, 0, 0 FROM gc_file f CROSS JOIN blob b"
         " WHERE f.blob_id > $1 AND b.id = f.blob_id ORDER BY f.blob_id LIMIT $2",
         {NULL}},
     [Q_GC_MANIFEST_NOTE] = {"GC_MANIFEST_NOTE",
-        "INSERT INTO gc_manifest (manifest_id, reason, since) VALUES ($1, $2, $3)"
-        " ON CONFLICT (manifest_id) DO UPDATE SET since = excluded.since",
+        "INSERT INTO gc_manifest (manifest_id, reason, since, promised) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (manifest_id) DO UPDATE SET since = excluded.since, promised = excluded.promised",
         {NULL}},
     [Q_GC_MANIFEST_DELETE] = {"GC_MANIFEST_DELETE", "DELETE FROM gc_manifest WHERE manifest_id = $1", {NULL}},
-    [Q_GC_MANIFEST_SINCE] = {"GC_MANIFEST_SINCE", "SELECT since FROM gc_manifest WHERE manifest_id = $1", {NULL}},
+    [Q_GC_MANIFEST_SINCE] = {"GC_MANIFEST_SINCE",
+        "SELECT since, promised FROM gc_manifest WHERE manifest_id = $1 AND reason = $2", {NULL}},
     [Q_GC_MANIFEST_LOOK] = {"GC_MANIFEST_LOOK",
         "SELECT 1 FROM repository r CROSS JOIN manifest m CROSS JOIN gc_manifest g"
         " WHERE r.name = $1 AND m.repo_id = r.id AND m.digest = $2 AND g.manifest_id = m.id",
         {NULL}},
     [Q_GC_MANIFEST_TOUCH] = {"GC_MANIFEST_TOUCH",
-        "UPDATE gc_manifest SET since = $1 WHERE manifest_id = (SELECT m.id FROM repository r CROSS JOIN manifest m"
+        "UPDATE gc_manifest SET since = $1, promised = 1 WHERE manifest_id = (SELECT m.id FROM repository r CROSS JOIN manifest m"
         " WHERE r.name = $2 AND m.repo_id = r.id AND m.digest = $3)",
         {NULL}},
     /* It has a tag, or an index of its repository lists it, or its subject is there. */
@@ -161,36 +182,71 @@ static const struct query queries[Q_COUNT] = {
         " OR EXISTS (SELECT 1 FROM manifest s WHERE s.repo_id = m.repo_id AND s.digest = m.subject))",
         {NULL}},
     [Q_GC_MANIFESTS_DUE] = {"GC_MANIFESTS_DUE",
-        "SELECT m.id, m.digest, m.size, r.name FROM gc_manifest g CROSS JOIN manifest m CROSS JOIN repository r"
-        " WHERE g.reason = $1 AND g.since < $2 AND m.id = g.manifest_id AND r.id = m.repo_id"
-        " ORDER BY g.since LIMIT $3",
+        "SELECT m.id, m.digest, m.size, r.name, g.since"
+        " FROM gc_manifest g CROSS JOIN manifest m CROSS JOIN repository r"
+        " WHERE g.reason = $1 AND g.promised = $2 AND g.since < $3 AND (g.since, g.manifest_id) > ($4, $5)"
+        " AND m.id = g.manifest_id AND r.id = m.repo_id ORDER BY g.since, g.manifest_id LIMIT $6",
         {NULL}},
     [Q_GC_CHILD_NEEDED] = {"GC_CHILD_NEEDED",
         "DELETE FROM gc_manifest WHERE manifest_id = (SELECT id FROM manifest WHERE repo_id = $1 AND digest = $2)",
         {NULL}},
     [Q_GC_NOTE_BLOBS_OF] = {"GC_NOTE_BLOBS_OF",
-        "INSERT INTO gc_link (repo_id, blob_id, since)"
-        " SELECT DISTINCT repo_id, blob_id, CAST($1 AS INTEGER) FROM manifest_blob WHERE manifest_id = $2"
+        "INSERT INTO gc_link (repo_id, blob_id, since, promised)"
+        " SELECT DISTINCT repo_id, blob_id, CAST($1 AS INTEGER), 0 FROM manifest_blob WHERE manifest_id = $2"
         " ON CONFLICT (repo_id, blob_id) DO UPDATE SET since = excluded.since",
         {NULL}},
     [Q_GC_NOTE_CHILDREN_OF] = {"GC_NOTE_CHILDREN_OF",
-        "INSERT INTO gc_manifest (manifest_id, reason, since)"
-        " SELECT m.id, 1, CAST($1 AS INTEGER) FROM manifest_child c CROSS JOIN manifest m"
+        "INSERT INTO gc_manifest (manifest_id, reason, since, promised)"
+        " SELECT m.id, CASE WHEN m.subject IS NULL OR EXISTS"
+        " (SELECT 1 FROM manifest s WHERE s.repo_id = m.repo_id AND s.digest = m.subject) THEN 1 ELSE 2 END,"
+        " CAST($1 AS INTEGER), 0 FROM manifest_child c CROSS JOIN manifest m"
         " WHERE c.manifest_id = $2 AND m.repo_id = c.repo_id AND m.digest = c.digest"
         " AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest_id = m.id)"
         " AND NOT EXISTS (SELECT 1 FROM manifest_child o"
         " WHERE o.repo_id = c.repo_id AND o.digest = c.digest AND o.manifest_id <> c.manifest_id)"
-        " ON CONFLICT (manifest_id) DO UPDATE SET since = excluded.since",
+        " ON CONFLICT (manifest_id)"
+        " DO UPDATE SET reason = excluded.reason, since = excluded.since, promised = excluded.promised",
         {NULL}},
     [Q_GC_NOTE_REFERRERS_OF] = {"GC_NOTE_REFERRERS_OF",
-        "INSERT INTO gc_manifest (manifest_id, reason, since)"
-        " SELECT id, 2, CAST($1 AS INTEGER) FROM manifest WHERE repo_id = $2 AND subject = $3"
-        " ON CONFLICT (manifest_id) DO UPDATE SET reason = excluded.reason, since = excluded.since",
+        "INSERT INTO gc_manifest (manifest_id, reason, since, promised)"
+        " SELECT id, 2, CAST($1 AS INTEGER), 0 FROM manifest WHERE repo_id = $2 AND subject = $3"
+        " ON CONFLICT (manifest_id)"
+        " DO UPDATE SET reason = excluded.reason, since = excluded.since, promised = excluded.promised",
+        {NULL}},
+    [Q_GC_LINKS_SETTLE] = {"GC_LINKS_SETTLE",
+        "UPDATE gc_link SET promised = 0 WHERE repo_id = (SELECT id FROM repository WHERE name = $1)", {NULL}},
+    [Q_GC_MANIFESTS_SETTLE] = {"GC_MANIFESTS_SETTLE",
+        "UPDATE gc_manifest SET promised = 0 WHERE manifest_id IN (SELECT m.id FROM repository r CROSS JOIN manifest m"
+        " WHERE r.name = $1 AND m.repo_id = r.id)",
         {NULL}},
     [Q_GC_COUNT_LINKS] = {"GC_COUNT_LINKS", "SELECT COUNT(*) FROM (SELECT 1 FROM gc_link LIMIT $1) q", {NULL}},
     [Q_GC_COUNT_MANIFESTS] = {"GC_COUNT_MANIFESTS", "SELECT COUNT(*) FROM (SELECT 1 FROM gc_manifest LIMIT $1) q",
         {NULL}},
     [Q_GC_COUNT_FILES] = {"GC_COUNT_FILES", "SELECT COUNT(*) FROM (SELECT 1 FROM gc_file LIMIT $1) q", {NULL}},
+
+    /* -- what a collection would do: what is around a candidate -- */
+    [Q_GC_PLAN_MANIFEST] = {"GC_PLAN_MANIFEST",
+        "SELECT m.repo_id, m.digest, m.subject, m.size, r.name,"
+        " CASE WHEN EXISTS (SELECT 1 FROM tag t WHERE t.manifest_id = m.id) THEN 1 ELSE 0 END"
+        " FROM manifest m CROSS JOIN repository r WHERE m.id = $1 AND r.id = m.repo_id",
+        {NULL}},
+    [Q_GC_PLAN_PARENTS] = {"GC_PLAN_PARENTS",
+        "SELECT manifest_id FROM manifest_child WHERE repo_id = $1 AND digest = $2", {NULL}},
+    [Q_GC_PLAN_CHILDREN] = {"GC_PLAN_CHILDREN",
+        "SELECT m.id FROM manifest_child c CROSS JOIN manifest m"
+        " WHERE c.manifest_id = $1 AND m.repo_id = c.repo_id AND m.digest = c.digest",
+        {NULL}},
+    [Q_GC_PLAN_REFERRERS] = {"GC_PLAN_REFERRERS", "SELECT id FROM manifest WHERE repo_id = $1 AND subject = $2",
+        {NULL}},
+    [Q_GC_PLAN_BLOBS] = {"GC_PLAN_BLOBS",
+        "SELECT m.repo_id, m.blob_id, g.promised FROM manifest_blob m"
+        " LEFT JOIN gc_link g ON g.repo_id = m.repo_id AND g.blob_id = m.blob_id WHERE m.manifest_id = $1",
+        {NULL}},
+    [Q_GC_PLAN_USERS] = {"GC_PLAN_USERS", "SELECT manifest_id FROM manifest_blob WHERE blob_id = $1 AND repo_id = $2",
+        {NULL}},
+    [Q_GC_PLAN_LINK] = {"GC_PLAN_LINK", "SELECT 1 FROM repo_blob WHERE repo_id = $1 AND blob_id = $2", {NULL}},
+    [Q_GC_PLAN_LINKS] = {"GC_PLAN_LINKS", "SELECT repo_id FROM repo_blob WHERE blob_id = $1", {NULL}},
+    [Q_GC_PLAN_BLOB] = {"GC_PLAN_BLOB", "SELECT digest, size FROM blob WHERE id = $1 AND size IS NOT NULL", {NULL}},
 
     /* -- walks -- */
     [Q_WALK_BLOBS] = {"WALK_BLOBS",

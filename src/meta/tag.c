@@ -58,7 +58,7 @@ enum err_code tx_tag_set(struct meta_tx *tx, int64_t repo, struct slice tag, int
 	stmt_int(s, 3, repo);
 	stmt_text(s, 4, tag);
 	rc = stmt_done(s, err);
-	return rc ? rc : tx_gc_manifest_changed(tx, before, err);
+	return rc ? rc : tx_gc_manifest_changed(tx, before, false, err);
 }
 
 enum err_code meta_tx_tag_delete(struct meta_tx *tx, struct slice repo, struct slice tag, struct err *err)
@@ -86,5 +86,5 @@ enum err_code meta_tx_tag_delete(struct meta_tx *tx, struct slice repo, struct s
 		return err_set(
 		    err, ERR_NOT_FOUND, "tag %.*s is not in repository %.*s", SLICE_ARG(tag), SLICE_ARG(repo));
 	tx->delta.tags -= removed;
-	return tx_gc_manifest_changed(tx, manifest, err);
+	return tx_gc_manifest_changed(tx, manifest, false, err);
 }

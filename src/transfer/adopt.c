@@ -475,6 +475,8 @@ static enum err_code do_repo_done(struct meta_tx *tx, void *arg, struct err *err
 
 	if (a->left_out)
 		rc = meta_tx_gc_keep_links(tx, slice_cstr(a->repo), err);
+	if (rc == ERR_OK)
+		rc = meta_tx_gc_settle(tx, slice_cstr(a->repo), err);
 	return rc ? rc : meta_tx_state_set(tx, repo_state(a, name), SLICE("1"), err);
 }
 

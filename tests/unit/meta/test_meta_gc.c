@@ -122,25 +122,39 @@ static bool has(struct fixture *f, const char *repo, unsigned nr)
 }
 
 struct review {
-	int64_t before;
+	enum meta_gc_reason why;
+	struct meta_gc_due due;
 	struct meta_gc_links links;
 	struct meta_gc_manifests manifests;
-	bool undo;
 };
+#define DUE(when) ((struct meta_gc_due){(when), (when)})
 
 static enum err_code review_links_fn(struct meta_tx *tx, void *arg, struct err *err)
 {
 	struct review *r = arg;
-	enum err_code rc = meta_tx_gc_review_links(tx, r->before, r->links.v, r->links.n, err);
-	return rc == ERR_OK && r->undo ? err_set(err, ERR_CONFLICT, "undone") : rc;
+	return meta_tx_gc_review_links(tx, &r->due, r->links.v, r->links.n, err);
 }
 
-/* Reviews the links noted before then; how many were removed and freed. */
-static void review_links(struct fixture *f, int64_t before, size_t removed, size_t freed)
+/* Those that are due, promised or not. */
+static void links_due(struct fixture *f, struct meta_gc_due due, size_t limit, struct meta_gc_links *out)
 {
-	struct review r = {.before = before};
+	struct meta_gc_links all[2];
+	for (int promised = 0; promised < 2; promised++)
+		assert_ok(meta_gc_links_due(f->m, promised, &due, NULL, limit, &f->a, &all[promised], err));
+	out->n = 0;
+	out->v = arena_alloc(&f->a, (all[0].n + all[1].n + 1) * sizeof(*out->v));
+	for (int promised = 0; promised < 2; promised++) {
+		for (size_t i = 0; i < all[promised].n; i++)
+			out->v[out->n++] = all[promised].v[i];
+	}
+}
+
+/* Reviews what is due; how many links were removed and blobs freed. */
+static void review_due_links(struct fixture *f, struct meta_gc_due due, size_t removed, size_t freed)
+{
+	struct review r = {.due = due};
 	size_t got_removed = 0, got_freed = 0;
-	assert_ok(meta_gc_links_due(f->m, before, 100, &f->a, &r.links, err));
+	links_due(f, due, 100, &r.links);
 	assert_ok(meta_write(f->m, META_DURABLE, review_links_fn, &r, err));
 	for (size_t i = 0; i < r.links.n; i++) {
 		got_removed += r.links.v[i].removed;
@@ -150,21 +164,33 @@ static void review_links(struct fixture *f, int64_t before, size_t removed, size
 	assert_int_equal(got_freed, freed);
 }
 
+static void review_links(struct fixture *f, int64_t before, size_t removed, size_t freed)
+{
+	review_due_links(f, DUE(before), removed, freed);
+}
+
 static enum err_code review_manifests_fn(struct meta_tx *tx, void *arg, struct err *err)
 {
 	struct review *r = arg;
-	return meta_tx_gc_review_manifests(tx, r->before, r->manifests.v, r->manifests.n, err);
+	return meta_tx_gc_review_manifests(tx, r->why, &r->due, r->manifests.v, r->manifests.n, err);
+}
+
+static void review_due_manifests(struct fixture *f, enum meta_gc_reason why, struct meta_gc_due due, size_t removed)
+{
+	size_t got = 0;
+	for (int promised = 0; promised < 2; promised++) {
+		struct review r = {.why = why, .due = due};
+		assert_ok(meta_gc_manifests_due(f->m, why, promised, &due, NULL, 100, &f->a, &r.manifests, err));
+		assert_ok(meta_write(f->m, META_DURABLE, review_manifests_fn, &r, err));
+		for (size_t i = 0; i < r.manifests.n; i++)
+			got += r.manifests.v[i].removed;
+	}
+	assert_int_equal(got, removed);
 }
 
 static void review_manifests(struct fixture *f, enum meta_gc_reason why, size_t removed)
 {
-	struct review r = {.before = LATER};
-	size_t got = 0;
-	assert_ok(meta_gc_manifests_due(f->m, why, LATER, 100, &f->a, &r.manifests, err));
-	assert_ok(meta_write(f->m, META_DURABLE, review_manifests_fn, &r, err));
-	for (size_t i = 0; i < r.manifests.n; i++)
-		got += r.manifests.v[i].removed;
-	assert_int_equal(got, removed);
+	review_due_manifests(f, why, DUE(LATER), removed);
 }
 
 static enum err_code removed_fn(struct meta_tx *tx, void *arg, struct err *err)
@@ -446,7 +472,7 @@ static void grace(void **state)
 	int64_t start = clock_real();
 	struct meta_gc_links links;
 	blob(f, "r", 1);
-	assert_ok(meta_gc_links_due(f->m, start, 100, &f->a, &links, err));
+	links_due(f, DUE(start), 100, &links);
 	assert_int_equal(links.n, 0);
 	review_links(f, start, 0, 0);
 	queues(f, 1, 0, 0);
@@ -460,11 +486,11 @@ static void touch_postpones(void **state)
 	struct digest d = digest_nr(1), other = digest_nr(2);
 	blob(f, "r", 1);
 	blob(f, "other", 1);
-	r.before = clock_real() + 1;
-	assert_ok(meta_gc_links_due(f->m, r.before, 100, &f->a, &r.links, err));
+	r.due = DUE(clock_real() + 1);
+	links_due(f, r.due, 100, &r.links);
 	assert_int_equal(r.links.n, 2);
 	/* Between finding and reviewing somebody asks for it. */
-	while (clock_real() <= r.before)
+	while (clock_real() <= r.due.before)
 		;
 	assert_ok(meta_gc_touch_blob(f->m, S("r"), &d, err));
 	assert_ok(meta_write(f->m, META_DURABLE, review_links_fn, &r, err));
@@ -488,10 +514,10 @@ static void touch_manifest_postpones(void **state)
 	int64_t noted = clock_real() + 1;
 	while (clock_real() <= noted)
 		;
-	assert_ok(meta_gc_manifests_due(f->m, META_GC_UNTAGGED, noted, 10, &f->a, &due, err));
+	assert_ok(meta_gc_manifests_due(f->m, META_GC_UNTAGGED, true, &DUE(noted), NULL, 10, &f->a, &due, err));
 	assert_int_equal(due.n, 1);
 	assert_ok(meta_gc_touch_manifest(f->m, S("r"), &d, err));
-	assert_ok(meta_gc_manifests_due(f->m, META_GC_UNTAGGED, noted, 10, &f->a, &due, err));
+	assert_ok(meta_gc_manifests_due(f->m, META_GC_UNTAGGED, true, &DUE(noted), NULL, 10, &f->a, &due, err));
 	assert_int_equal(due.n, 0);
 }
 
@@ -499,9 +525,9 @@ static void touch_manifest_postpones(void **state)
 static void push_wins_over_review(void **state)
 {
 	struct fixture *f = *state;
-	struct review r = {.before = LATER};
+	struct review r = {.due = DUE(LATER)};
 	blob(f, "r", 1);
-	assert_ok(meta_gc_links_due(f->m, LATER, 100, &f->a, &r.links, err));
+	links_due(f, r.due, 100, &r.links);
 	PUT(.repo = "r", .nr = 100, .blobs = {1}, .tag = "a");
 	assert_ok(meta_write(f->m, META_DURABLE, review_links_fn, &r, err));
 	assert_false(r.links.v[0].removed || r.links.v[0].freed);
@@ -561,19 +587,6 @@ static void recheck_spares_what_came_back(void **state)
 	totals(f, 0, 0, 1, 1);
 }
 
-static void undone_review_changes_nothing(void **state)
-{
-	struct fixture *f = *state;
-	struct review r = {.before = LATER, .undo = true};
-	blob(f, "r", 1);
-	assert_ok(meta_gc_links_due(f->m, LATER, 100, &f->a, &r.links, err));
-	assert_fails(meta_write(f->m, META_DURABLE, review_links_fn, &r, err), ERR_CONFLICT, "undone");
-	assert_true(r.links.v[0].freed);
-	assert_true(in_repo(f, "r", 1));
-	queues(f, 1, 0, 0);
-	totals(f, 0, 0, 1, 1);
-}
-
 static enum err_code keep_fn(struct meta_tx *tx, void *arg, struct err *err)
 {
 	return meta_tx_gc_keep_links(tx, slice_cstr(arg), err);
@@ -596,17 +609,189 @@ static void kept_links(void **state)
 static void limits_and_order(void **state)
 {
 	struct fixture *f = *state;
-	struct meta_gc_links links;
+	struct meta_gc_due due = DUE(LATER);
+	struct meta_gc_links links, next;
 	struct meta_gc_queues q;
 	for (unsigned i = 1; i <= 9; i++)
 		blob(f, "r", i);
-	assert_ok(meta_gc_links_due(f->m, LATER, 4, &f->a, &links, err));
+	assert_ok(meta_gc_links_due(f->m, true, &due, NULL, 4, &f->a, &links, err));
 	assert_int_equal(links.n, 4);
-	struct digest oldest = digest_nr(1);
+	struct digest oldest = digest_nr(1), fifth = digest_nr(5);
 	assert_true(digest_eq(&links.v[0].digest, &oldest));
 	assert_int_equal(links.v[0].size, 1);
+	assert_ok(meta_gc_links_due(f->m, true, &due, &links.v[3], 10, &f->a, &next, err));
+	assert_int_equal(next.n, 5);
+	assert_true(digest_eq(&next.v[0].digest, &fifth));
 	assert_ok(meta_gc_queues_get(f->m, 5, &q, err));
 	assert_int_equal(q.links, 5);
+}
+
+/* ---- promises ------------------------------------------------------------------------------- */
+
+/* At once what nobody counts on; nothing of what somebody does. */
+#define UNPROMISED ((struct meta_gc_due){LATER, 0})
+
+static void touch(struct fixture *f, const char *repo, unsigned nr)
+{
+	struct digest d = digest_nr(nr);
+	assert_ok(meta_gc_touch_blob(f->m, slice_cstr(repo), &d, err));
+}
+
+static void touch_manifest(struct fixture *f, const char *repo, unsigned nr)
+{
+	struct digest d = digest_nr(nr);
+	assert_ok(meta_gc_touch_manifest(f->m, slice_cstr(repo), &d, err));
+}
+
+static void promised_until_the_manifest(void **state)
+{
+	struct fixture *f = *state;
+	blob(f, "from", 1);
+	PUT(.repo = "from", .nr = 100, .blobs = {1}, .tag = "a");
+	mount(f, "from", "r", 1);
+	blob(f, "r", 2);
+	review_due_links(f, UNPROMISED, 0, 0);
+	PUT(.repo = "r", .nr = 100, .blobs = {1, 2}, .tag = "a");
+	queues(f, 0, 0, 0);
+	/* Redeemed: what is deleted now goes at once. */
+	assert_ok(delete_manifest(f->m, "r", 100, err));
+	review_due_links(f, UNPROMISED, 2, 1);
+	queues(f, 0, 0, 1);
+}
+
+/* A push finds, or pushes again, what an image needs that is deleted meanwhile. */
+static void promised_while_needed(void **state)
+{
+	struct fixture *f = *state;
+	for (unsigned i = 1; i <= 4; i++)
+		blob(f, "r", i);
+	blob(f, "from", 3);
+	PUT(.repo = "r", .nr = 100, .blobs = {1, 2, 3, 4}, .tag = "a");
+	touch(f, "r", 1);
+	touch(f, "r", 1);
+	blob(f, "r", 2);
+	mount(f, "from", "r", 3);
+	queues(f, 4, 0, 0);
+	assert_ok(delete_manifest(f->m, "r", 100, err));
+	review_due_links(f, UNPROMISED, 1, 1);
+	assert_false(in_repo(f, "r", 4));
+	PUT(.repo = "r", .nr = 101, .blobs = {1, 2, 3}, .tag = "b");
+	queues(f, 1, 0, 1);
+}
+
+/* The same image pushed twice: the second manifest redeems too. */
+static void redeemed_by_the_same_manifest(void **state)
+{
+	struct fixture *f = *state;
+	for (int i = 0; i < 2; i++) {
+		touch(f, "r", 1);
+		blob(f, "r", 2);
+		if (i == 0)
+			blob(f, "r", 1);
+		PUT(.repo = "r", .nr = 100, .blobs = {1, 2}, .tag = "a");
+		queues(f, 0, 0, 0);
+	}
+	assert_ok(delete_manifest(f->m, "r", 100, err));
+	review_due_links(f, UNPROMISED, 2, 2);
+}
+
+/* A promise that nobody redeems ends; what needs the blob keeps it all the same. */
+static void promise_ends(void **state)
+{
+	struct fixture *f = *state;
+	blob(f, "r", 1);
+	blob(f, "r", 2);
+	PUT(.repo = "r", .nr = 100, .blobs = {1}, .tag = "a");
+	touch(f, "r", 1);
+	queues(f, 2, 0, 0);
+	review_due_links(f, (struct meta_gc_due){0, LATER}, 1, 1);
+	queues(f, 0, 0, 1);
+	assert_true(in_repo(f, "r", 1));
+}
+
+/* A HEAD of what was left behind makes it a promise; deleting the blob ends it. */
+static void touch_promises(void **state)
+{
+	struct fixture *f = *state;
+	blob(f, "r", 1);
+	blob(f, "r", 2);
+	PUT(.repo = "r", .nr = 100, .blobs = {1, 2}, .tag = "a");
+	assert_ok(delete_manifest(f->m, "r", 100, err));
+	touch(f, "r", 1);
+	touch(f, "r", 2);
+	review_due_links(f, UNPROMISED, 0, 0);
+	unlink_blob(f, "r", 2);
+	review_due_links(f, UNPROMISED, 0, 1);
+	assert_true(in_repo(f, "r", 1));
+}
+
+/* What a directory that was taken over keeps is no candidate, whoever asks for it. */
+static void touch_of_kept_links(void **state)
+{
+	struct fixture *f = *state;
+	char repo[] = "r";
+	blob(f, "r", 1);
+	assert_ok(meta_write(f->m, META_DURABLE, keep_fn, repo, err));
+	touch(f, "r", 1);
+	queues(f, 0, 0, 0);
+}
+
+/* The reason changes between finding and reviewing: its subject is deleted. */
+static void review_of_another_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct review r = {.why = META_GC_UNTAGGED, .due = DUE(LATER)};
+	PUT(.repo = "r", .nr = 300, .subject = 100);
+	PUT(.repo = "r", .nr = 100, .tag = "a");
+	assert_ok(meta_gc_manifests_due(f->m, r.why, true, &r.due, NULL, 10, &f->a, &r.manifests, err));
+	assert_int_equal(r.manifests.n, 1);
+	assert_ok(delete_manifest(f->m, "r", 100, err));
+	assert_ok(meta_write(f->m, META_DURABLE, review_manifests_fn, &r, err));
+	assert_true(has(f, "r", 300));
+	review_manifests(f, META_GC_ORPHANED, 1);
+}
+
+static void children_are_promised_until_the_index(void **state)
+{
+	struct fixture *f = *state;
+	blob(f, "r", 1);
+	PUT(.repo = "r", .nr = 100, .blobs = {1});
+	PUT(.repo = "r", .nr = 101, .blobs = {1});
+	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 0);
+	PUT(.repo = "r", .nr = 200, .children = {100, 101}, .tag = "i");
+	queues(f, 0, 0, 0);
+	assert_ok(delete_manifest(f->m, "r", 200, err));
+	touch_manifest(f, "r", 101);
+	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 1);
+	assert_true(has(f, "r", 101));
+	/* Pushed again, and a tag that moves away. */
+	PUT(.repo = "r", .nr = 101, .blobs = {1}, .tag = "a");
+	assert_ok(delete_tag(f->m, "r", "a", err));
+	PUT(.repo = "r", .nr = 101, .blobs = {1});
+	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 0);
+	PUT(.repo = "r", .nr = 101, .blobs = {1}, .tag = "a");
+	assert_ok(delete_tag(f->m, "r", "a", err));
+	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 1);
+}
+
+static enum err_code settle_fn(struct meta_tx *tx, void *arg, struct err *err)
+{
+	return meta_tx_gc_settle(tx, slice_cstr(arg), err);
+}
+
+static void settled(void **state)
+{
+	struct fixture *f = *state;
+	char repo[] = "r";
+	blob(f, "r", 1);
+	blob(f, "r", 2);
+	blob(f, "other", 3);
+	PUT(.repo = "r", .nr = 100, .blobs = {1});
+	PUT(.repo = "other", .nr = 100, .blobs = {3});
+	assert_ok(meta_write(f->m, META_DURABLE, settle_fn, repo, err));
+	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 1);
+	review_due_links(f, UNPROMISED, 2, 2);
+	assert_true(has(f, "other", 100));
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
@@ -636,9 +821,17 @@ int main(void)
 	    T(review_wins_over_push),
 	    T(crash_before_unlinking),
 	    T(recheck_spares_what_came_back),
-	    T(undone_review_changes_nothing),
 	    T(kept_links),
 	    T(limits_and_order),
+	    T(promised_until_the_manifest),
+	    T(promised_while_needed),
+	    T(redeemed_by_the_same_manifest),
+	    T(promise_ends),
+	    T(touch_promises),
+	    T(touch_of_kept_links),
+	    T(children_are_promised_until_the_index),
+	    T(review_of_another_reason),
+	    T(settled),
 	};
 	return cmocka_run_group_tests_name("meta gc", tests, NULL, NULL);
 }
