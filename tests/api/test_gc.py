@@ -200,7 +200,7 @@ def garbage_fixture(request, serve):
     """A registry with a deleted image, an untagged one and one that is needed; it runs, or does not."""
     running, client = serve({"berth": {"gc": {"enabled": False, "grace": "1h"}}})
     deleted, data = client.push_image("r", "gone")
-    untagged, bare = client.push_image("r")
+    untagged, bare = client.push_image("r", "kept")
     client.push_image("r", "kept")
     remove(client, "r", deleted)
     running.images = {"deleted": blobs_of(data), "untagged": blobs_of(bare), "bare": untagged}
@@ -223,11 +223,19 @@ def test_gc_keeps_to_the_grace(garbage):
 
 def test_gc_dry_run(garbage):
     out = gc(garbage, "--dry-run", "--now", "--untagged")
-    for digest in garbage.images["deleted"]:
+    for digest in garbage.images["deleted"] + garbage.images["untagged"]:
         assert f"would remove blob {digest}" in out
     assert f"would remove manifest r@{garbage.images['bare']}" in out
-    assert "would remove 1 manifests and 2 blobs" in out and "would follow" in out
+    assert "would remove 1 manifests and 4 blobs" in out
     assert there(garbage, "deleted") and there(garbage, "untagged")
+    real = gc(garbage, "--now", "--untagged")
+    assert sorted(line for line in out.replace("would remove", "removed").splitlines() if "reviewed" not in line) == \
+        sorted(line for line in real.splitlines() if "reviewed" not in line), "a dry run says what a run does"
+    assert not there(garbage, "deleted") and not there(garbage, "untagged")
+
+
+def test_gc_dry_run_keeps_to_the_grace(garbage):
+    assert "would remove 0 manifests and 0 blobs" in gc(garbage, "--dry-run", "--untagged")
     assert "removed 0 manifests and 2 blobs" in gc(garbage, "--now"), "the dry run took the candidates"
 
 
@@ -266,6 +274,88 @@ def test_stock_command_untagged(garbage, option):
     assert done.returncode == 0, done.stderr
     assert f"manifest eligible for deletion: {garbage.images['bare']}" in done.stdout
     assert not there(garbage, "deleted") and not there(garbage, "untagged")
+
+
+def stock(running, *options):
+    """`registry garbage-collect` on its configuration: what it printed."""
+    done = server.run("garbage-collect", *options, running.config_path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+HOUR = {"berth": {"gc": {"enabled": False, "grace": "1h"}}}
+
+
+def test_stock_command_keeps_the_push_under_way(serve):
+    """Blobs before their manifest and children before their index; deleted afterwards they go at once."""
+    running, client = serve(HOUR)
+    config, layer, mounted = content.config_bytes(), content.noise(300), content.noise(400)
+    client.push_blob("other", mounted)
+    for blob in (config, layer):
+        client.push_blob("r", blob)
+        stock(running)
+    source = {"mount": content.digest(mounted), "from": "other"}
+    assert client.post("/v2/r/blobs/uploads/", params=source).status_code == 201
+    assert stock(running, "-m") == "removed 0 manifests and 0 blobs, 0 B; 0 candidates were reviewed\n"
+    children = [content.image(config, [layer]), content.image(config, [mounted])]
+    for child in children:
+        assert client.put_manifest("r", content.digest(child), child).status_code == 201
+        stock(running, "-m")
+    index = content.index([(child, None) for child in children])
+    assert client.put_manifest("r", "multi", index).status_code == 201
+    remove(client, "r", content.digest(index))
+    assert "removed 0 manifests and 0 blobs" in stock(running), "untagged ones stay without -m"
+    dry = stock(running, "-m", "--dry-run")
+    assert "would remove 2 manifests and 2 blobs" in dry
+    out = stock(running, "-m")
+    assert "removed 2 manifests and 2 blobs" in out
+    assert [has_bytes(running, content.digest(b)) for b in (config, layer, mounted)] == [False, False, True]
+    # A push that never came to its manifest waits for berth.gc.grace, unless nobody can be pushing.
+    client.push_blob("r", layer)
+    assert "and 0 blobs" in stock(running)
+    running.stop()
+    assert "and 2 blobs" in stock(running)
+    assert not has_bytes(running, content.digest(layer)) and not has_bytes(running, content.digest(mounted))
+
+
+@pytest.mark.parametrize("way", ["head", "push", "mount"])
+def test_stock_command_keeps_what_a_push_found(serve, way):
+    """A layer is there, as an older image needs it; that is deleted and collected before the manifest comes."""
+    running, client = serve(HOUR)
+    _, old = client.push_image("r", "v1")
+    config, layer = blobs_of(old)
+    data = client.get(f"/v2/r/blobs/{layer}").content
+    client.push_blob("other", data)
+    if way == "head":
+        assert client.head(f"/v2/r/blobs/{layer}").status_code == 200
+    elif way == "push":
+        client.push_blob("r", data)
+    else:
+        assert client.post("/v2/r/blobs/uploads/", params={"mount": layer, "from": "other"}).status_code == 201
+    fresh = content.config_bytes()
+    client.push_blob("r", fresh)
+    remove(client, "r", content.digest(old))
+    stock(running, "-m")
+    assert not has_bytes(running, config), "nobody asked for it"
+    assert client.put_manifest("r", "v2", content.image(fresh, [data])).status_code == 201
+    remove(client, "r", content.digest(content.image(fresh, [data])))
+    stock(running, "-m")
+    assert client.head(f"/v2/r/blobs/{layer}").status_code == 404, "the manifest has redeemed the promise"
+
+
+def test_stock_command_after_a_takeover_keeps_nothing(serve):
+    """What registry:2 left without a tag is no push under way, though it was read a moment ago."""
+    running, client = serve(HOUR)
+    client.push_image("r", "v1")
+    bare, data = client.push_image("r")
+    running.stop()
+    assert server.run("export", running.config_path).returncode == 0
+    for path in (running.root / "berth").glob("berth.db*"):
+        path.unlink()
+    running.start()
+    out = stock(running, "-m")
+    assert f"manifest eligible for deletion: {bare}" in out
+    assert not any(has_bytes(running, d) for d in blobs_of(data))
 
 
 @pytest.mark.parametrize("arguments", [["gc", "--nonsense"], ["gc", "a", "b"], ["garbage-collect", "--now"],
