@@ -4,210 +4,8 @@
  * note a candidate and which take the note back, what a review finds, and that
  * nothing waits in a registry that has no garbage.
  */
-#include "base/defs.h"
-#include "meta/gc.h"
+#include "gc_steps.h"
 #include "meta/walk.h"
-#include "meta_test.h"
-
-#define LATER INT64_MAX
-
-/* ---- what the tests are written in -------------------------------------------------- */
-
-struct image {
-	const char *repo;
-	unsigned nr;
-	unsigned blobs[4];    /* layers */
-	unsigned children[4]; /* an index of these */
-	unsigned foreign;     /* a layer that nobody has to have */
-	unsigned subject;
-	const char *tag;
-};
-
-static enum err_code put_fn(struct meta_tx *tx, void *arg, struct err *err)
-{
-	return meta_tx_manifest_put(tx, arg, err);
-}
-
-static enum err_code put(struct meta *m, struct image i, struct err *err)
-{
-	struct meta_ref refs[9];
-	struct slice tag = slice_cstr(i.tag);
-	struct digest subject = digest_nr(i.subject);
-	struct meta_manifest_put p = {.repo = slice_cstr(i.repo),
-	    .digest = digest_nr(i.nr),
-	    .media_type = S("application/vnd.oci.image.manifest.v1+json"),
-	    .payload = S("{}"),
-	    .subject = i.subject ? &subject : NULL,
-	    .descriptor = i.subject ? S("{}") : SLICE_NONE,
-	    .refs = refs,
-	    .tags = &tag,
-	    .ntags = i.tag ? 1 : 0};
-
-	for (size_t k = 0; k < 4; k++) {
-		if (i.blobs[k])
-			refs[p.nrefs++] = (struct meta_ref){META_REF_LAYER, digest_nr(i.blobs[k]), true, false};
-		if (i.children[k])
-			refs[p.nrefs++] = (struct meta_ref){META_REF_CHILD, digest_nr(i.children[k]), false, false};
-	}
-	if (i.foreign)
-		refs[p.nrefs++] = (struct meta_ref){META_REF_LAYER, digest_nr(i.foreign), false, false};
-	return meta_write(m, META_DURABLE, put_fn, &p, err);
-}
-#define PUT(...) assert_ok(put(f->m, (struct image){__VA_ARGS__}, err))
-
-struct two {
-	const char *repo, *other;
-	struct digest digest;
-};
-
-static enum err_code mount_fn(struct meta_tx *tx, void *arg, struct err *err)
-{
-	struct two *t = arg;
-	struct meta_blob out;
-	return meta_tx_blob_mount(tx, slice_cstr(t->repo), slice_cstr(t->other), &t->digest, &out, err);
-}
-
-static void mount(struct fixture *f, const char *from, const char *to, unsigned nr)
-{
-	struct two t = {from, to, digest_nr(nr)};
-	assert_ok(meta_write(f->m, META_DURABLE, mount_fn, &t, err));
-}
-
-static enum err_code unlink_fn(struct meta_tx *tx, void *arg, struct err *err)
-{
-	struct two *t = arg;
-	return meta_tx_blob_unlink(tx, slice_cstr(t->repo), &t->digest, err);
-}
-
-static void unlink_blob(struct fixture *f, const char *repo, unsigned nr)
-{
-	struct two t = {repo, NULL, digest_nr(nr)};
-	assert_ok(meta_write(f->m, META_DURABLE, unlink_fn, &t, err));
-}
-
-static void blob(struct fixture *f, const char *repo, unsigned nr)
-{
-	assert_ok(put_blob(f->m, repo, nr, nr, err));
-}
-
-static void queues(struct fixture *f, uint64_t links, uint64_t manifests, uint64_t files)
-{
-	struct meta_gc_queues q = {9, 9, 9};
-	assert_ok(meta_gc_queues_get(f->m, 1000, &q, err));
-	if (q.links != links || q.manifests != manifests || q.files != files)
-		fail_msg("%d links, %d manifests, %d files wait", (int)q.links, (int)q.manifests, (int)q.files);
-}
-
-static void totals(struct fixture *f, uint64_t manifests, uint64_t tags, uint64_t blobs, uint64_t bytes)
-{
-	struct meta_totals t;
-	assert_ok(meta_totals_get(f->m, &t, err));
-	if (t.manifests != manifests || t.tags != tags || t.blobs != blobs || t.blob_bytes != bytes)
-		fail_msg("totals: %d manifests, %d tags, %d blobs, %d bytes", (int)t.manifests, (int)t.tags,
-		    (int)t.blobs, (int)t.blob_bytes);
-}
-
-static bool in_repo(struct fixture *f, const char *repo, unsigned nr)
-{
-	struct meta_blob b;
-	struct digest d = digest_nr(nr);
-	return meta_blob_get(f->m, slice_cstr(repo), &d, &b, NULL) == ERR_OK;
-}
-
-static bool has(struct fixture *f, const char *repo, unsigned nr)
-{
-	struct meta_manifest m;
-	struct digest d = digest_nr(nr);
-	return meta_manifest_get(f->m, slice_cstr(repo), &d, false, &f->a, &m, NULL) == ERR_OK;
-}
-
-struct review {
-	enum meta_gc_reason why;
-	struct meta_gc_due due;
-	struct meta_gc_links links;
-	struct meta_gc_manifests manifests;
-};
-#define DUE(when) ((struct meta_gc_due){(when), (when)})
-
-static enum err_code review_links_fn(struct meta_tx *tx, void *arg, struct err *err)
-{
-	struct review *r = arg;
-	return meta_tx_gc_review_links(tx, &r->due, r->links.v, r->links.n, err);
-}
-
-/* Those that are due, promised or not. */
-static void links_due(struct fixture *f, struct meta_gc_due due, size_t limit, struct meta_gc_links *out)
-{
-	struct meta_gc_links all[2];
-	for (int promised = 0; promised < 2; promised++)
-		assert_ok(meta_gc_links_due(f->m, promised, &due, NULL, limit, &f->a, &all[promised], err));
-	out->n = 0;
-	out->v = arena_alloc(&f->a, (all[0].n + all[1].n + 1) * sizeof(*out->v));
-	for (int promised = 0; promised < 2; promised++) {
-		for (size_t i = 0; i < all[promised].n; i++)
-			out->v[out->n++] = all[promised].v[i];
-	}
-}
-
-/* Reviews what is due; how many links were removed and blobs freed. */
-static void review_due_links(struct fixture *f, struct meta_gc_due due, size_t removed, size_t freed)
-{
-	struct review r = {.due = due};
-	size_t got_removed = 0, got_freed = 0;
-	links_due(f, due, 100, &r.links);
-	assert_ok(meta_write(f->m, META_DURABLE, review_links_fn, &r, err));
-	for (size_t i = 0; i < r.links.n; i++) {
-		got_removed += r.links.v[i].removed;
-		got_freed += r.links.v[i].freed;
-	}
-	assert_int_equal(got_removed, removed);
-	assert_int_equal(got_freed, freed);
-}
-
-static void review_links(struct fixture *f, int64_t before, size_t removed, size_t freed)
-{
-	review_due_links(f, DUE(before), removed, freed);
-}
-
-static enum err_code review_manifests_fn(struct meta_tx *tx, void *arg, struct err *err)
-{
-	struct review *r = arg;
-	return meta_tx_gc_review_manifests(tx, r->why, &r->due, r->manifests.v, r->manifests.n, err);
-}
-
-static void review_due_manifests(struct fixture *f, enum meta_gc_reason why, struct meta_gc_due due, size_t removed)
-{
-	size_t got = 0;
-	for (int promised = 0; promised < 2; promised++) {
-		struct review r = {.why = why, .due = due};
-		assert_ok(meta_gc_manifests_due(f->m, why, promised, &due, NULL, 100, &f->a, &r.manifests, err));
-		assert_ok(meta_write(f->m, META_DURABLE, review_manifests_fn, &r, err));
-		for (size_t i = 0; i < r.manifests.n; i++)
-			got += r.manifests.v[i].removed;
-	}
-	assert_int_equal(got, removed);
-}
-
-static void review_manifests(struct fixture *f, enum meta_gc_reason why, size_t removed)
-{
-	review_due_manifests(f, why, DUE(LATER), removed);
-}
-
-static enum err_code removed_fn(struct meta_tx *tx, void *arg, struct err *err)
-{
-	struct review *r = arg;
-	enum err_code rc = meta_tx_gc_recheck_files(tx, r->links.v, r->links.n, err);
-	return rc ? rc : meta_tx_gc_removed(tx, r->links.v, r->links.n, err);
-}
-
-/* As after a crash between the review and the unlinking. */
-static void finish_files(struct fixture *f, size_t expected)
-{
-	struct review r = {0};
-	assert_ok(meta_gc_files_due(f->m, 0, 100, &f->a, &r.links, err));
-	assert_int_equal(r.links.n, expected);
-	assert_ok(meta_write(f->m, META_DURABLE, removed_fn, &r, err));
-}
 
 /* ---- noting: nothing waits where nothing is garbage ------------------------------------ */
 
@@ -548,6 +346,21 @@ static void review_wins_over_push(void **state)
 	totals(f, 1, 1, 1, 1);
 }
 
+/* The reason changes between finding and reviewing: its subject is deleted. */
+static void review_of_another_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct review r = {.why = META_GC_UNTAGGED, .due = DUE(LATER)};
+	PUT(.repo = "r", .nr = 300, .subject = 100);
+	PUT(.repo = "r", .nr = 100, .tag = "a");
+	assert_ok(meta_gc_manifests_due(f->m, r.why, true, &r.due, NULL, 10, &f->a, &r.manifests, err));
+	assert_int_equal(r.manifests.n, 1);
+	assert_ok(delete_manifest(f->m, "r", 100, err));
+	assert_ok(meta_write(f->m, META_DURABLE, review_manifests_fn, &r, err));
+	assert_true(has(f, "r", 300));
+	review_manifests(f, META_GC_ORPHANED, 1);
+}
+
 static void crash_before_unlinking(void **state)
 {
 	struct fixture *f = *state;
@@ -587,11 +400,6 @@ static void recheck_spares_what_came_back(void **state)
 	totals(f, 0, 0, 1, 1);
 }
 
-static enum err_code keep_fn(struct meta_tx *tx, void *arg, struct err *err)
-{
-	return meta_tx_gc_keep_links(tx, slice_cstr(arg), err);
-}
-
 static void kept_links(void **state)
 {
 	struct fixture *f = *state;
@@ -626,174 +434,6 @@ static void limits_and_order(void **state)
 	assert_int_equal(q.links, 5);
 }
 
-/* ---- promises ------------------------------------------------------------------------------- */
-
-/* At once what nobody counts on; nothing of what somebody does. */
-#define UNPROMISED ((struct meta_gc_due){LATER, 0})
-
-static void touch(struct fixture *f, const char *repo, unsigned nr)
-{
-	struct digest d = digest_nr(nr);
-	assert_ok(meta_gc_touch_blob(f->m, slice_cstr(repo), &d, err));
-}
-
-static void touch_manifest(struct fixture *f, const char *repo, unsigned nr)
-{
-	struct digest d = digest_nr(nr);
-	assert_ok(meta_gc_touch_manifest(f->m, slice_cstr(repo), &d, err));
-}
-
-static void promised_until_the_manifest(void **state)
-{
-	struct fixture *f = *state;
-	blob(f, "from", 1);
-	PUT(.repo = "from", .nr = 100, .blobs = {1}, .tag = "a");
-	mount(f, "from", "r", 1);
-	blob(f, "r", 2);
-	review_due_links(f, UNPROMISED, 0, 0);
-	PUT(.repo = "r", .nr = 100, .blobs = {1, 2}, .tag = "a");
-	queues(f, 0, 0, 0);
-	/* Redeemed: what is deleted now goes at once. */
-	assert_ok(delete_manifest(f->m, "r", 100, err));
-	review_due_links(f, UNPROMISED, 2, 1);
-	queues(f, 0, 0, 1);
-}
-
-/* A push finds, or pushes again, what an image needs that is deleted meanwhile. */
-static void promised_while_needed(void **state)
-{
-	struct fixture *f = *state;
-	for (unsigned i = 1; i <= 4; i++)
-		blob(f, "r", i);
-	blob(f, "from", 3);
-	PUT(.repo = "r", .nr = 100, .blobs = {1, 2, 3, 4}, .tag = "a");
-	touch(f, "r", 1);
-	touch(f, "r", 1);
-	blob(f, "r", 2);
-	mount(f, "from", "r", 3);
-	queues(f, 4, 0, 0);
-	assert_ok(delete_manifest(f->m, "r", 100, err));
-	review_due_links(f, UNPROMISED, 1, 1);
-	assert_false(in_repo(f, "r", 4));
-	PUT(.repo = "r", .nr = 101, .blobs = {1, 2, 3}, .tag = "b");
-	queues(f, 1, 0, 1);
-}
-
-/* The same image pushed twice: the second manifest redeems too. */
-static void redeemed_by_the_same_manifest(void **state)
-{
-	struct fixture *f = *state;
-	for (int i = 0; i < 2; i++) {
-		touch(f, "r", 1);
-		blob(f, "r", 2);
-		if (i == 0)
-			blob(f, "r", 1);
-		PUT(.repo = "r", .nr = 100, .blobs = {1, 2}, .tag = "a");
-		queues(f, 0, 0, 0);
-	}
-	assert_ok(delete_manifest(f->m, "r", 100, err));
-	review_due_links(f, UNPROMISED, 2, 2);
-}
-
-/* A promise that nobody redeems ends; what needs the blob keeps it all the same. */
-static void promise_ends(void **state)
-{
-	struct fixture *f = *state;
-	blob(f, "r", 1);
-	blob(f, "r", 2);
-	PUT(.repo = "r", .nr = 100, .blobs = {1}, .tag = "a");
-	touch(f, "r", 1);
-	queues(f, 2, 0, 0);
-	review_due_links(f, (struct meta_gc_due){0, LATER}, 1, 1);
-	queues(f, 0, 0, 1);
-	assert_true(in_repo(f, "r", 1));
-}
-
-/* A HEAD of what was left behind makes it a promise; deleting the blob ends it. */
-static void touch_promises(void **state)
-{
-	struct fixture *f = *state;
-	blob(f, "r", 1);
-	blob(f, "r", 2);
-	PUT(.repo = "r", .nr = 100, .blobs = {1, 2}, .tag = "a");
-	assert_ok(delete_manifest(f->m, "r", 100, err));
-	touch(f, "r", 1);
-	touch(f, "r", 2);
-	review_due_links(f, UNPROMISED, 0, 0);
-	unlink_blob(f, "r", 2);
-	review_due_links(f, UNPROMISED, 0, 1);
-	assert_true(in_repo(f, "r", 1));
-}
-
-/* What a directory that was taken over keeps is no candidate, whoever asks for it. */
-static void touch_of_kept_links(void **state)
-{
-	struct fixture *f = *state;
-	char repo[] = "r";
-	blob(f, "r", 1);
-	assert_ok(meta_write(f->m, META_DURABLE, keep_fn, repo, err));
-	touch(f, "r", 1);
-	queues(f, 0, 0, 0);
-}
-
-/* The reason changes between finding and reviewing: its subject is deleted. */
-static void review_of_another_reason(void **state)
-{
-	struct fixture *f = *state;
-	struct review r = {.why = META_GC_UNTAGGED, .due = DUE(LATER)};
-	PUT(.repo = "r", .nr = 300, .subject = 100);
-	PUT(.repo = "r", .nr = 100, .tag = "a");
-	assert_ok(meta_gc_manifests_due(f->m, r.why, true, &r.due, NULL, 10, &f->a, &r.manifests, err));
-	assert_int_equal(r.manifests.n, 1);
-	assert_ok(delete_manifest(f->m, "r", 100, err));
-	assert_ok(meta_write(f->m, META_DURABLE, review_manifests_fn, &r, err));
-	assert_true(has(f, "r", 300));
-	review_manifests(f, META_GC_ORPHANED, 1);
-}
-
-static void children_are_promised_until_the_index(void **state)
-{
-	struct fixture *f = *state;
-	blob(f, "r", 1);
-	PUT(.repo = "r", .nr = 100, .blobs = {1});
-	PUT(.repo = "r", .nr = 101, .blobs = {1});
-	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 0);
-	PUT(.repo = "r", .nr = 200, .children = {100, 101}, .tag = "i");
-	queues(f, 0, 0, 0);
-	assert_ok(delete_manifest(f->m, "r", 200, err));
-	touch_manifest(f, "r", 101);
-	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 1);
-	assert_true(has(f, "r", 101));
-	/* Pushed again, and a tag that moves away. */
-	PUT(.repo = "r", .nr = 101, .blobs = {1}, .tag = "a");
-	assert_ok(delete_tag(f->m, "r", "a", err));
-	PUT(.repo = "r", .nr = 101, .blobs = {1});
-	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 0);
-	PUT(.repo = "r", .nr = 101, .blobs = {1}, .tag = "a");
-	assert_ok(delete_tag(f->m, "r", "a", err));
-	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 1);
-}
-
-static enum err_code settle_fn(struct meta_tx *tx, void *arg, struct err *err)
-{
-	return meta_tx_gc_settle(tx, slice_cstr(arg), err);
-}
-
-static void settled(void **state)
-{
-	struct fixture *f = *state;
-	char repo[] = "r";
-	blob(f, "r", 1);
-	blob(f, "r", 2);
-	blob(f, "other", 3);
-	PUT(.repo = "r", .nr = 100, .blobs = {1});
-	PUT(.repo = "other", .nr = 100, .blobs = {3});
-	assert_ok(meta_write(f->m, META_DURABLE, settle_fn, repo, err));
-	review_due_manifests(f, META_GC_UNTAGGED, UNPROMISED, 1);
-	review_due_links(f, UNPROMISED, 2, 2);
-	assert_true(has(f, "other", 100));
-}
-
 #define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -823,15 +463,7 @@ int main(void)
 	    T(recheck_spares_what_came_back),
 	    T(kept_links),
 	    T(limits_and_order),
-	    T(promised_until_the_manifest),
-	    T(promised_while_needed),
-	    T(redeemed_by_the_same_manifest),
-	    T(promise_ends),
-	    T(touch_promises),
-	    T(touch_of_kept_links),
-	    T(children_are_promised_until_the_index),
 	    T(review_of_another_reason),
-	    T(settled),
 	};
 	return cmocka_run_group_tests_name("meta gc", tests, NULL, NULL);
 }
