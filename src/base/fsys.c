@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static int sys_open(const char *path, int flags, mode_t mode)
@@ -38,6 +40,11 @@ static int sys_set_direct(int fd, bool on)
 	return fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
 }
 
+static int sys_clone(int to, int from)
+{
+	return ioctl(to, FICLONE, from);
+}
+
 const struct fsys_ops fsys_system = {
     .open = sys_open,
     .close = close,
@@ -54,7 +61,11 @@ const struct fsys_ops fsys_system = {
     .unlink = unlink,
     .mkdir = mkdir,
     .rmdir = rmdir,
+    .clone = sys_clone,
+    .sync_fs = syncfs,
     .opendir = opendir,
+    .readdir = readdir,
+    .closedir = closedir,
 };
 
 const struct fsys_ops *fsys = &fsys_system;
@@ -109,6 +120,32 @@ enum err_code fsys_sync_dir(const char *path, struct err *err)
 		rc = err_sys(err, errno, "cannot sync directory %s", path);
 	fsys->close(fd);
 	return rc;
+}
+
+enum err_code fsys_sync_fs(const char *path, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+	int fd = fsys->open(path, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open directory %s", path);
+	if (fsys->sync_fs(fd) != 0)
+		rc = err_sys(err, errno, "cannot sync the file system of %s", path);
+	fsys->close(fd);
+	return rc;
+}
+
+struct dirent *fsys_next(DIR *d, const char *path, enum err_code *rc, struct err *err)
+{
+	struct dirent *e;
+
+	do {
+		errno = 0;
+		e = fsys->readdir(d);
+	} while (e && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
+	if (!e && errno)
+		*rc = err_sys(err, errno, "cannot list %s", path);
+	return e;
 }
 
 /* Makes `path` itself; its parent exists. Syncs the parent when it was new. */

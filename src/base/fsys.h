@@ -35,7 +35,13 @@ struct fsys_ops {
 	int (*unlink)(const char *path);
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*rmdir)(const char *path);
+	/* A whole file's bytes shared by another, where the file system can. */
+	int (*clone)(int to, int from);
+	/* All that was written to the file system on which the descriptor is. */
+	int (*sync_fs)(int fd);
 	DIR *(*opendir)(const char *path);
+	struct dirent *(*readdir)(DIR *d); /* NULL at the end, and with errno */
+	int (*closedir)(DIR *d);
 };
 
 /* The table in force, and the one that calls the system. */
@@ -48,6 +54,11 @@ enum err_code fsys_write_all(int fd, const void *p, size_t n, off_t at, struct e
 enum err_code fsys_read_all(int fd, void *p, size_t n, off_t at, size_t *got, struct err *err) MUST_USE;
 /* fsync of the directory `path`, which makes renames and creations in it durable. */
 enum err_code fsys_sync_dir(const char *path, struct err *err) MUST_USE;
+/* Makes all that was written to the file system of the directory `path` durable. */
+enum err_code fsys_sync_fs(const char *path, struct err *err) MUST_USE;
+/* The next entry but . and .., NULL at the end and after an error, which is in
+ * *rc: a walk that breaks off must not look complete. `path` is for messages. */
+struct dirent *fsys_next(DIR *d, const char *path, enum err_code *rc, struct err *err);
 /* Creates the directory and its parents, and syncs the parent of each one that
  * was new, so that they survive a power cut. Existing ones are fine. */
 enum err_code fsys_mkdirs(const char *path, struct err *err) MUST_USE;

@@ -186,24 +186,6 @@ struct walk {
 	bool stop;
 };
 
-static bool is_dot(const char *name)
-{
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-/* The next entry, or NULL at the end and after an error, which is in *rc: a
- * walk that breaks off must not look complete. */
-static struct dirent *next_entry(DIR *d, const char *dir, enum err_code *rc, struct err *err)
-{
-	struct dirent *e;
-
-	errno = 0;
-	e = readdir(d);
-	if (!e && errno)
-		*rc = err_sys(err, errno, "cannot list %s", dir);
-	return e;
-}
-
 /* Visits the blobs below one two-digit directory. */
 static enum err_code walk_prefix(struct walk *w, enum digest_alg alg, const char *dir, struct err *err)
 {
@@ -213,7 +195,7 @@ static enum err_code walk_prefix(struct walk *w, enum digest_alg alg, const char
 
 	if (!d)
 		return errno == ENOTDIR ? ERR_OK : err_sys(err, errno, "cannot list %s", dir);
-	while (!rc && !w->stop && (e = next_entry(d, dir, &rc, err))) {
+	while (!rc && !w->stop && (e = fsys_next(d, dir, &rc, err))) {
 		struct digest digest = {.alg = alg};
 		uint64_t size;
 
@@ -225,7 +207,7 @@ static enum err_code walk_prefix(struct walk *w, enum digest_alg alg, const char
 		else if (rc == ERR_NOT_FOUND || rc == ERR_CORRUPT)
 			rc = ERR_OK; /* removed meanwhile, or never a blob */
 	}
-	closedir(d);
+	fsys->closedir(d);
 	return rc;
 }
 
@@ -238,13 +220,13 @@ static enum err_code walk_algorithm(struct walk *w, enum digest_alg alg, struct 
 
 	if (!d)
 		return errno == ENOENT ? ERR_OK : err_sys(err, errno, "cannot list %s", path);
-	while (!rc && !w->stop && (e = next_entry(d, path, &rc, err))) {
-		if (is_dot(e->d_name) || strlen(e->d_name) != 2)
+	while (!rc && !w->stop && (e = fsys_next(d, path, &rc, err))) {
+		if (strlen(e->d_name) != 2)
 			continue;
 		if (snprintf(prefix, sizeof(prefix), "%s/%s", path, e->d_name) < (int)sizeof(prefix))
 			rc = walk_prefix(w, alg, prefix, err);
 	}
-	closedir(d);
+	fsys->closedir(d);
 	return rc;
 }
 
@@ -449,7 +431,7 @@ static enum err_code fs_upload_list(
 
 	if (!d)
 		return err_sys(err, errno, "cannot list %s", dir);
-	while (go_on && (e = next_entry(d, dir, &rc, err))) {
+	while (go_on && (e = fsys_next(d, dir, &rc, err))) {
 		struct stat st;
 
 		if (!uuid_valid(slice_cstr(e->d_name)) ||
@@ -457,7 +439,7 @@ static enum err_code fs_upload_list(
 			continue;
 		go_on = each(e->d_name, st.st_mtim.tv_sec * CLOCK_S + st.st_mtim.tv_nsec, arg);
 	}
-	closedir(d);
+	fsys->closedir(d);
 	return rc;
 }
 
@@ -472,12 +454,14 @@ static enum err_code fs_export(
 }
 
 /* Not durably: a commit that needs the directory makes sure of it by itself. */
-static void make_prefix_quickly(struct fs *fs, const struct digest *d)
+static enum err_code make_prefix_quickly(struct fs *fs, const struct digest *d, struct err *err)
 {
 	char path[FS_PATH];
 
-	(void)fsys->mkdir(fs_path_algorithm(fs->root, d->alg, path), 0777);
-	(void)fsys->mkdir(fs_path_prefix(fs->root, d, path), 0777);
+	if ((fsys->mkdir(fs_path_algorithm(fs->root, d->alg, path), 0777) != 0 && errno != EEXIST) ||
+	    (fsys->mkdir(fs_path_prefix(fs->root, d, path), 0777) != 0 && errno != EEXIST))
+		return err_sys(err, errno, "cannot create directory %s", path);
+	return ERR_OK;
 }
 
 /* By way of uploads/, where a crash leaves what purging removes. New bytes are
@@ -495,21 +479,18 @@ static enum err_code fs_import(
 	rc = fs_copy(path, fs_path_upload(fs->root, id, at), d, size, fsys->stat(to, &st) == 0, c, err);
 	if (rc)
 		return rc;
-	make_prefix_quickly(fs, d);
-	rc = place(fs, at, d, err);
+	rc = make_prefix_quickly(fs, d, err);
+	if (rc == ERR_OK)
+		rc = place(fs, at, d, err);
 	/* A rename onto another name of the same file does nothing at all. */
-	fsys->unlink(at);
+	if (fsys->unlink(at) != 0 && errno != ENOENT && rc == ERR_OK)
+		rc = err_sys(err, errno, "cannot remove %s", at);
 	return rc;
 }
 
 static enum err_code fs_sync(struct storage *s, struct err *err)
 {
-	const char *root = fs_of(s)->root;
-	CLEANUP(close_fd) int fd = fsys->open(root, O_RDONLY | O_DIRECTORY, 0);
-
-	if (fd < 0 || syncfs(fd) != 0)
-		return err_sys(err, errno, "cannot sync the file system of %s", root);
-	return ERR_OK;
+	return fsys_sync_fs(fs_of(s)->root, err);
 }
 
 /* ---- the store ------------------------------------------------------------ */

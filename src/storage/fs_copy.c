@@ -5,9 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 
 #define PIECE ((size_t)1 << 20)
 
@@ -76,7 +74,7 @@ static enum err_code fill(int in, int out, const char *from, const char *to, con
 {
 	enum err_code rc = ERR_OK;
 
-	if (ioctl(out, FICLONE, in) == 0) {
+	if (fsys->clone(out, in) == 0) {
 		c->how = STORAGE_CLONED;
 	} else {
 		c->how = STORAGE_COPIED;

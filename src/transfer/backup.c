@@ -287,15 +287,6 @@ static enum err_code take_blobs(struct backup *b, struct err *err)
 
 /* ---- the end ------------------------------------------------------------------------ */
 
-static enum err_code sync_all(const char *path, struct err *err)
-{
-	CLEANUP(close_fd) int fd = fsys->open(path, O_RDONLY | O_DIRECTORY, 0);
-
-	if (fd < 0 || syncfs(fd) != 0)
-		return err_sys(err, errno, "cannot sync %s", path);
-	return ERR_OK;
-}
-
 static enum err_code complete(struct backup *b, const char *database, struct err *err)
 {
 	char path[BACKUP_PATH];
@@ -310,7 +301,7 @@ static enum err_code complete(struct backup *b, const char *database, struct err
 	if (rc == ERR_OK)
 		rc = backup_info_write(b->partial, &b->info, err);
 	if (rc == ERR_OK)
-		rc = sync_all(b->partial, err);
+		rc = fsys_sync_fs(b->partial, err);
 	if (rc)
 		return rc;
 	snprintf(path, sizeof(path), "%.*s/%s", BACKUP_DIR_MAX, b->o->dest, b->info.name);

@@ -97,16 +97,8 @@ enum err_code layout_each(
 
 	if (!d)
 		return errno == ENOENT || errno == ENOTDIR ? ERR_OK : err_sys(err, errno, "cannot list %s", dir);
-	while (rc == ERR_OK) {
-		errno = 0;
-		e = readdir(d);
-		if (!e) {
-			rc = errno ? err_sys(err, errno, "cannot list %s", dir) : ERR_OK;
-			break;
-		}
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			rc = each(e->d_name, arg, err);
-	}
-	closedir(d);
+	while (rc == ERR_OK && (e = fsys_next(d, dir, &rc, err)))
+		rc = each(e->d_name, arg, err);
+	fsys->closedir(d);
 	return rc;
 }

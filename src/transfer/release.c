@@ -173,19 +173,10 @@ static enum err_code write_manifests(struct release *r, struct err *err)
 
 /* ---- taking its place ---------------------------------------------------------------------- */
 
-static enum err_code sync_tree(const char *path, struct err *err)
-{
-	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || syncfs(fd) != 0)
-		return err_sys(err, errno, "cannot sync %s", path);
-	return ERR_OK;
-}
-
 static enum err_code swap(struct release *r, const char *fresh, struct err *err)
 {
 	char tree[LAYOUT_PATH], parent[LAYOUT_PATH], when[CLOCK_TEXT];
-	enum err_code rc = sync_tree(fresh, err);
+	enum err_code rc = fsys_sync_fs(fresh, err);
 
 	if (rc == ERR_OK)
 		rc = layout_path(tree, err, "%s/" LAYOUT_REPOSITORIES, r->root);

@@ -126,9 +126,31 @@ static int faulty_rmdir(const char *path)
 	return fails("rmdir") ? -1 : fsys_system.rmdir(path);
 }
 
+static int faulty_clone(int to, int from)
+{
+	return fails("clone") ? -1 : fsys_system.clone(to, from);
+}
+
+static int faulty_sync_fs(int fd)
+{
+	return fails("sync_fs") ? -1 : quick_fsync(fd);
+}
+
 static DIR *faulty_opendir(const char *path)
 {
 	return fails("opendir") ? NULL : fsys_system.opendir(path);
+}
+
+static struct dirent *faulty_readdir(DIR *d)
+{
+	return fails("readdir") ? NULL : fsys_system.readdir(d);
+}
+
+static int faulty_closedir(DIR *d)
+{
+	int rc = fsys_system.closedir(d);
+
+	return !faults.hit && fails("closedir") ? -1 : rc;
 }
 
 static const struct fsys_ops faulty = {
@@ -147,7 +169,11 @@ static const struct fsys_ops faulty = {
     .unlink = faulty_unlink,
     .mkdir = faulty_mkdir,
     .rmdir = faulty_rmdir,
+    .clone = faulty_clone,
+    .sync_fs = faulty_sync_fs,
     .opendir = faulty_opendir,
+    .readdir = faulty_readdir,
+    .closedir = faulty_closedir,
 };
 
 void faults_arm(unsigned n, int sys, enum faults_mode mode)
@@ -172,6 +198,7 @@ void faults_none(void)
 
 	quick = fsys_system;
 	quick.fsync = quick_fsync;
+	quick.sync_fs = quick_fsync;
 	fsys = &quick;
 }
 
@@ -279,6 +306,13 @@ static int noting_fsync(int fd)
 	return 0;
 }
 
+/* All that is watched is on one file system. */
+static int noting_sync_fs(int fd)
+{
+	ncuts = 0;
+	return 0;
+}
+
 static int noting_rename(const char *from, const char *to)
 {
 	int rc = fsys_system.rename(from, to);
@@ -335,6 +369,7 @@ void cuts_watch(void)
 	noting.pwrite = noting_pwrite;
 	noting.ftruncate = noting_ftruncate;
 	noting.fsync = noting_fsync;
+	noting.sync_fs = noting_sync_fs;
 	noting.rename = noting_rename;
 	noting.link = noting_link;
 	noting.unlink = noting_unlink;

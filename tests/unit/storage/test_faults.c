@@ -15,6 +15,7 @@
 #include "storage/fs_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #define SIZE ((size_t)20000)
@@ -82,6 +83,21 @@ static enum err_code pull(struct storage *s, const uint8_t *p, const struct dige
 	return rc;
 }
 
+/* Out to a file elsewhere, and back in from there. */
+static enum err_code carry(struct storage *s, const char *root, const char *id, const struct digest *d, struct err *err)
+{
+	struct storage_copy copy = {0};
+	char path[FS_PATH];
+	enum err_code rc;
+
+	snprintf(path, sizeof(path), "%s/%s", root, id);
+	rc = storage_export(s, d, SIZE, path, &copy, err);
+	if (rc == ERR_OK)
+		rc = storage_import(s, d, SIZE, path, &copy, err);
+	unlink(path);
+	return rc ? rc : storage_sync(s, err);
+}
+
 /* From opening the store to removing the blob; false when something failed, with
  * why in *err. */
 static enum err_code live(const char *root, const char *id, const uint8_t *p, const struct digest *d, struct err *err)
@@ -96,6 +112,8 @@ static enum err_code live(const char *root, const char *id, const uint8_t *p, co
 	if (rc == ERR_OK)
 		rc = pull(s, p, d, err);
 	if (rc == ERR_OK)
+		rc = carry(s, root, id, d, err);
+	if (rc == ERR_OK)
 		rc = storage_remove(s, d, err);
 	if (rc == ERR_OK)
 		rc = storage_sync_removals(s, d, 1, err);
@@ -109,7 +127,7 @@ static enum err_code live(const char *root, const char *id, const uint8_t *p, co
  * is there. */
 static bool may_be_ignored(const char *call)
 {
-	static const char *const calls[] = {"close", "sync_range_start", "stat"};
+	static const char *const calls[] = {"close", "closedir", "sync_range_start", "stat"};
 
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
 		if (strcmp(call, calls[i]) == 0)
@@ -368,6 +386,35 @@ static void test_commit_can_be_repeated(void **state)
 	free(p);
 }
 
+static enum err_code list_blobs(struct storage *s, struct err *err)
+{
+	return storage_list(s, pass_blob, NULL, err);
+}
+
+static enum err_code list_uploads(struct storage *s, struct err *err)
+{
+	return storage_upload_list(s, pass_upload, NULL, err);
+}
+
+/* Whatever call of the walk fails, but for closing; there are so many at least. */
+static void broken_walk(struct storage *s, enum err_code (*walk)(struct storage *, struct err *), unsigned calls)
+{
+	struct err err = {0};
+	const char *hit;
+	unsigned n = 0;
+
+	do {
+		enum err_code rc;
+
+		faults_arm(++n, EIO, FAULTS_ONCE);
+		rc = walk(s, &err);
+		hit = faults_disarm();
+		if (hit && rc != ERR_IO && strcmp(hit, "closedir") != 0)
+			fail_msg("call %u (%s) failed and nobody was told", n, hit);
+	} while (hit);
+	assert_true(n > calls);
+}
+
 /* A list that breaks off says so. */
 static void test_broken_walks(void **state)
 {
@@ -378,14 +425,8 @@ static void test_broken_walks(void **state)
 
 	assert_ok(storage_fs_open(place, &s, &err));
 	assert_ok(driver_put(s, &d, p, SIZE, &err));
-	for (unsigned n = 1; n <= 3; n++) { /* blobs/sha256, its two digits, the blob */
-		faults_arm(n, EIO, FAULTS_ONCE);
-		assert_err(storage_list(s, pass_blob, NULL, &err), ERR_IO);
-		faults_disarm();
-	}
-	faults_arm(1, EIO, FAULTS_ONCE);
-	assert_err(storage_upload_list(s, pass_upload, NULL, &err), ERR_IO);
-	faults_disarm();
+	broken_walk(s, list_blobs, 10);
+	broken_walk(s, list_uploads, 4);
 	storage_free(&s);
 	free(p);
 }
@@ -467,6 +508,74 @@ static void test_removal_is_durable(void **state)
 	cuts_unwatch();
 }
 
+/* What was imported may be lost by a power cut until the store was synced, and is
+ * not any more then. */
+static void test_import_is_durable_after_a_sync(void **state)
+{
+	struct storage *s = NULL;
+	struct storage_copy copy = {0};
+	struct err err = {0};
+	struct digest d;
+	char from[FS_PATH], path[FS_PATH];
+	uint8_t *p = driver_bytes(1, SIZE, DIGEST_SHA256, &d);
+	int fd;
+
+	cuts_watch();
+	assert_ok(storage_fs_open(place, &s, &err));
+	snprintf(from, sizeof(from), "%s/from", place);
+	fd = fsys->open(from, O_RDWR | O_CREAT, 0666);
+	assert_true(fd >= 0);
+	assert_ok(fsys_write_all(fd, p, SIZE, 0, &err));
+	fsys->close(fd);
+	assert_ok(storage_import(s, &d, SIZE, from, &copy, &err));
+	assert_false(cuts_durable(fs_path_blob(place, &d, path)));
+	assert_ok(storage_sync(s, &err));
+	assert_true(cuts_durable(fs_path_blob(place, &d, path)));
+	storage_free(&s);
+	cuts_unwatch();
+	free(p);
+}
+
+static unsigned clones; /* tried */
+
+static int no_link(const char *from, const char *to)
+{
+	errno = EXDEV;
+	return -1;
+}
+
+static int no_clone(int to, int from)
+{
+	clones++;
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+/* Where neither links nor clones are to be had the bytes are copied. */
+static void test_neither_link_nor_clone(void **state)
+{
+	struct fsys_ops plain = *fsys;
+	struct storage *s = NULL;
+	struct storage_copy copy = {0};
+	struct err err = {0};
+	struct digest d;
+	char path[FS_PATH];
+	uint8_t *p = driver_bytes(1, SIZE, DIGEST_SHA256, &d);
+
+	assert_ok(storage_fs_open(place, &s, &err));
+	assert_ok(driver_put(s, &d, p, SIZE, &err));
+	snprintf(path, sizeof(path), "%s/out", place);
+	plain.link = no_link;
+	plain.clone = no_clone;
+	fsys = &plain;
+	assert_ok(storage_export(s, &d, SIZE, path, &copy, &err));
+	faults_none();
+	assert_int_equal(copy.how, STORAGE_COPIED);
+	assert_int_equal(clones, 1);
+	storage_free(&s);
+	free(p);
+}
+
 int main(void)
 {
 #define PLACE_TEST(fn) cmocka_unit_test_setup_teardown(fn, make_place, remove_place)
@@ -484,6 +593,8 @@ int main(void)
 	    PLACE_TEST(test_commit_is_durable),
 	    PLACE_TEST(test_unsynced_directories_of_others),
 	    PLACE_TEST(test_removal_is_durable),
+	    PLACE_TEST(test_import_is_durable_after_a_sync),
+	    PLACE_TEST(test_neither_link_nor_clone),
 	};
 
 	faults_none();
