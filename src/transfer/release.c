@@ -2,7 +2,7 @@
 /*
  * release.c - see release.h. The new tree is built beside the old one and takes
  * its place with two renames at the end, so that an interrupted run changes
- * nothing.
+ * nothing. A failed one takes the first rename back.
  */
 #include "transfer/release.h"
 #include "base/clock.h"
@@ -12,10 +12,8 @@
 #include "transfer/layout.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PAGE 500
 #define MANIFEST_PAGE 50
@@ -52,18 +50,18 @@ static enum err_code write_links(struct release *r, const struct meta_walk_repo 
 	int64_t after = 0;
 	enum err_code rc = repo_dir(r, repo->name, "_layers", dir, err);
 
+	if (rc)
+		return rc;
 	do {
-		if (rc)
-			return rc;
 		arena_reset(&r->page);
 		rc = meta_walk_links(r->meta, repo->id, after, PAGE, &r->page, &page, err);
 		for (size_t i = 0; rc == ERR_OK && i < page.n; i++) {
 			after = page.v[i].id;
 			rc = layout_write_link(dir, true, &page.v[i].digest, err);
-			r->report->links++;
+			r->report->links += rc == ERR_OK;
 		}
-	} while (rc || page.n);
-	return ERR_OK;
+	} while (rc == ERR_OK && page.n);
+	return rc;
 }
 
 static enum err_code write_tag(struct release *r, struct slice repo, const struct meta_walk_tag *t, struct err *err)
@@ -92,7 +90,7 @@ static enum err_code write_tags(struct release *r, const struct meta_walk_repo *
 		rc = meta_walk_tags(r->meta, repo->id, slice_cstr(last), PAGE, &r->page, &page, err);
 		for (size_t i = 0; rc == ERR_OK && i < page.n; i++) {
 			rc = write_tag(r, repo->name, &page.v[i], err);
-			r->report->tags++;
+			r->report->tags += rc == ERR_OK;
 		}
 		if (rc == ERR_OK && page.n && !slice_to_cstr(page.v[page.n - 1].name, last, sizeof(last)))
 			rc = err_set(err, ERR_CORRUPT, "a tag of %.*s is too long", SLICE_ARG(repo->name));
@@ -114,7 +112,7 @@ static enum err_code write_repos(struct release *r, struct err *err)
 			rc = write_links(r, &repos.v[i], err);
 			if (rc == ERR_OK)
 				rc = write_tags(r, &repos.v[i], err);
-			r->report->repositories++;
+			r->report->repositories += rc == ERR_OK;
 			if (rc == ERR_OK)
 				rc = go_on(r, err);
 		}
@@ -163,7 +161,7 @@ static enum err_code write_manifests(struct release *r, struct err *err)
 				rc = repo_dir(r, page.v[i].repo, "_manifests/revisions", dir, err);
 			if (rc == ERR_OK)
 				rc = layout_write_link(dir, true, &page.v[i].manifest.digest, err);
-			r->report->manifests++;
+			r->report->manifests += rc == ERR_OK;
 		}
 		if (rc == ERR_OK)
 			rc = go_on(r, err);
@@ -172,6 +170,26 @@ static enum err_code write_manifests(struct release *r, struct err *err)
 }
 
 /* ---- taking its place ---------------------------------------------------------------------- */
+
+/* The tree that was there goes aside, the fresh one takes its place; where that
+ * fails the old one comes back. */
+static enum err_code take_place(const char *tree, const char *fresh, char *aside, struct err *err)
+{
+	enum err_code rc;
+
+	if (fsys->rename(tree, aside) != 0) {
+		if (errno != ENOENT)
+			return err_sys(err, errno, "cannot rename %s", tree);
+		aside[0] = '\0';
+	}
+	if (fsys->rename(fresh, tree) == 0)
+		return ERR_OK;
+	rc = err_sys(err, errno, "cannot rename %s to %s", fresh, tree);
+	if (aside[0] && fsys->rename(aside, tree) != 0)
+		return err_context(err, "the tree of registry:2 is now %s: rename it to %s yourself", aside, tree);
+	aside[0] = '\0';
+	return rc;
+}
 
 static enum err_code swap(struct release *r, const char *fresh, struct err *err)
 {
@@ -186,14 +204,8 @@ static enum err_code swap(struct release *r, const char *fresh, struct err *err)
 		rc = layout_path(r->report->old_tree, err, "%s.before-%s", tree, clock_rfc3339(clock_real(), 0, when));
 	if (rc)
 		return rc;
-	if (fsys->rename(tree, r->report->old_tree) != 0) {
-		if (errno != ENOENT)
-			return err_sys(err, errno, "cannot rename %s", tree);
-		r->report->old_tree[0] = '\0';
-	}
-	if (fsys->rename(fresh, tree) != 0)
-		return err_sys(err, errno, "cannot rename %s to %s", fresh, tree);
-	return fsys_sync_dir(parent, err);
+	rc = take_place(tree, fresh, r->report->old_tree, err);
+	return rc ? rc : fsys_sync_dir(parent, err);
 }
 
 enum err_code release_run(const char *root, struct meta *m, struct storage *s, const struct release_control *control,
