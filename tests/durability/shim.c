@@ -33,7 +33,19 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { EV_CREATE = 1, EV_WRITE, EV_TRUNCATE, EV_SYNC, EV_RENAME, EV_LINK, EV_UNLINK, EV_MKDIR, EV_RMDIR, EV_SEND };
+enum {
+	EV_CREATE = 1,
+	EV_WRITE,
+	EV_TRUNCATE,
+	EV_SYNC,
+	EV_RENAME,
+	EV_LINK,
+	EV_UNLINK,
+	EV_MKDIR,
+	EV_RMDIR,
+	EV_SEND,
+	EV_SYNC_FS
+};
 
 /* Followed by n1 bytes (a path, or the bytes written) and n2 bytes (a path). */
 struct event {
@@ -319,7 +331,7 @@ int ftruncate64(int fd, off64_t size)
 	return shim_ftruncate(fd, size);
 }
 
-static int shim_sync(int fd, int (*sync)(int), const char *name)
+static int shim_sync(int fd, int (*sync)(int), uint32_t kind, const char *name)
 {
 	uint64_t inode = inode_of(fd);
 
@@ -330,18 +342,23 @@ static int shim_sync(int fd, int (*sync)(int), const char *name)
 	if (record_fd < 0)
 		return sync(fd);
 	pthread_mutex_lock(&lock);
-	record(EV_SYNC, inode, 0, NULL, 0, NULL);
+	record(kind, inode, 0, NULL, 0, NULL);
 	pthread_mutex_unlock(&lock);
 	return 0;
 }
 
 int fsync(int fd)
 {
-	return shim_sync(fd, REAL(fsync), "fsync");
+	return shim_sync(fd, REAL(fsync), EV_SYNC, "fsync");
 }
 int fdatasync(int fd)
 {
-	return shim_sync(fd, REAL(fdatasync), "fdatasync");
+	return shim_sync(fd, REAL(fdatasync), EV_SYNC, "fdatasync");
+}
+/* All that is recorded is on one file system. */
+int syncfs(int fd)
+{
+	return shim_sync(fd, REAL(syncfs), EV_SYNC_FS, "syncfs");
 }
 
 /* ---- names --------------------------------------------------------------------- */

@@ -12,7 +12,7 @@ import pytest
 
 SOURCE = pathlib.Path(__file__).with_name("shim.c")
 HEAD = struct.Struct("=IIIIQQ")
-CREATE, WRITE, TRUNCATE, SYNC, RENAME, LINK, UNLINK, MKDIR, RMDIR, SEND = range(1, 11)
+CREATE, WRITE, TRUNCATE, SYNC, RENAME, LINK, UNLINK, MKDIR, RMDIR, SEND, SYNC_FS = range(1, 12)
 KINDS = C_OPEN, C_CREATE, C_READ, C_WRITE, C_SYNC, C_NAMES = 1, 2, 4, 8, 16, 32
 
 

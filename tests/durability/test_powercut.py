@@ -40,8 +40,8 @@ CONFIG = {"log": {"level": "warn", "accesslog": {"disabled": True}}, "http": {"s
 class File:
     """Bytes, durable up to the last sync."""
 
-    def __init__(self):
-        self.durable, self.pending = bytearray(), []
+    def __init__(self, data=b""):
+        self.durable, self.pending = bytearray(data), []
 
     def sync(self):
         """All of it is durable."""
@@ -142,6 +142,11 @@ class Medium:
             self.inodes[event.inode].pending.append((event.at, None))
         elif event.kind == shim.SYNC:
             self.inodes[event.inode].sync()
+        elif event.kind == shim.SYNC_FS:
+            for node in self.inodes.values():
+                node.sync()
+        elif event.kind == shim.LINK and not event.one.startswith(self.prefix.encode() + b"/"):
+            self.entry(event.two, File(pathlib.Path(event.one.decode()).read_bytes()))
         elif event.kind in (shim.RENAME, shim.LINK):
             folder, name = self.folder(event.one)
             self.entry(event.two, folder.now[name])
@@ -576,6 +581,46 @@ def test_a_forgotten_sync_would_be_noticed(history, scratch, forgotten):
     cuts = [(end, "drop") for end in history.answers(events)]
     with pytest.raises(Lost):
         examine(history, events, cuts, scratch, 0)
+
+
+def test_imported_blobs_outlive_a_power_cut_once_the_file_system_was_synced(tmp_path, scratch):
+    """A restore copies blobs without a sync each, and syncs the file system before the database speaks of them."""
+    blobs = {content.digest(data): data for data in (content.noise(70_000 + n) for n in range(6))}
+    with Server(tmp_path / "server", CONFIG) as server:
+        wire = Wire(server.port)
+        for data in blobs.values():
+            assert wire.push_blob("a/x", data).status == 201
+        wire.close()
+        command("backup", tmp_path / "backups", server.config_path)
+    root, record = scratch / "restored", scratch / "restore.record"
+    root.mkdir()
+    config = tmp_path / "restore.yml"
+    config.write_text(json.dumps({"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(root)}}}))
+    library = shim.build(tmp_path)
+    command("restore", tmp_path / "backups", config,
+            env=shim.environment(library, root, SHIM_RECORD=record))
+    events = shim.read_record(record)
+    synced = next(n for n, e in enumerate(events) if e.kind == shim.SYNC_FS)
+    assert any(b"/berth.db" in e.two for e in events[synced:] if e.kind == shim.RENAME), "the database came first"
+    assert not restored(root, events[:synced], scratch / "before", blobs)
+    assert restored(root, events[:synced + 1], scratch / "after", blobs) == set(blobs)
+
+
+def command(*words, env=None):
+    """Runs berth."""
+    done = subprocess.run([str(binary()), *map(str, words)], env={**environment(), **(env or {})},
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def restored(root, events, target, blobs):
+    """Which blobs are there whole after a cut behind these events that takes all that was not synced."""
+    medium = Medium(root)
+    for event in events:
+        medium.play(event)
+    medium.leave(target, Chance("drop", random.Random(0)))
+    files = {digest: target / "docker/registry/v2/blobs/sha256" / digest[7:9] / digest[7:] / "data" for digest in blobs}
+    return {digest for digest, path in files.items() if path.exists() and path.read_bytes() == blobs[digest]}
 
 
 def without_syncs(events, forgotten):
