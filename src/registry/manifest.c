@@ -174,13 +174,16 @@ static enum err_code parse_urls(struct parser *p, const json_t *d, struct manife
 
 static enum err_code add_ref(struct parser *p, const json_t *d, enum meta_ref_kind kind, const char *what)
 {
-	struct meta_ref *ref = &p->m->refs[p->m->nrefs];
-	struct manifest_ref *info = &p->m->info[p->m->nrefs];
 	const json_t *platform = json_object_get(d, "platform");
 	const json_t *size = json_object_get(d, "size");
-	enum err_code rc = parse_digest_of(p, d, what, &ref->digest);
+	struct manifest_ref *info;
+	struct meta_ref *ref;
+	enum err_code rc;
 
 	ASSERT(p->m->nrefs < p->room);
+	ref = &p->m->refs[p->m->nrefs];
+	info = &p->m->info[p->m->nrefs];
+	rc = parse_digest_of(p, d, what, &ref->digest);
 	if (rc)
 		return rc;
 	if (!json_is_integer(size) || json_integer_value(size) < 0)
