@@ -352,13 +352,15 @@ static enum err_code put_manifest(
 	        .payload = payload,
 	        .refs = m->refs,
 	        .nrefs = m->nrefs}};
+	enum err_code rc;
 
 	if (m->has_subject) {
 		p.put.subject = &m->subject;
 		p.put.descriptor = manifest_descriptor(m, payload, d, &a->arena);
 	}
-	a->report->manifests++;
-	return meta_write(a->o->meta, META_RELAXED, do_put, &p, err);
+	rc = meta_write(a->o->meta, META_RELAXED, do_put, &p, err);
+	a->report->manifests += rc == ERR_OK;
+	return rc;
 }
 
 static void remember_index(struct adopt *a, const struct digest *d)
