@@ -166,6 +166,39 @@ static enum verify_problem look(
 	return digest_eq(&real, &b->digest) ? VERIFY_PROBLEM_COUNT : VERIFY_CORRUPT;
 }
 
+static enum err_code do_resize(struct meta_tx *tx, void *arg, struct err *err)
+{
+	return meta_tx_blob_resize(tx, arg, err);
+}
+
+/* Bytes of another size than was recorded: are they the right ones, and the record
+ * is not? Then that is put right, if anything is to be. Call it while holding
+ * the digest. */
+static bool is_record_wrong(struct run *r, struct verify_finding *f, struct err *why)
+{
+	struct meta_blob b = {.digest = f->digest};
+	struct digest real;
+
+	if (hash_blob(r, &b.digest, &real, &b.size, why) || r->ended || !digest_eq(&real, &b.digest))
+		return false;
+	if (r->rules->repair || r->rules->quarantine)
+		f->repaired = meta_write(r->meta, META_DURABLE, do_resize, &b, why) == ERR_OK;
+	if (f->repaired || why->code == ERR_OK)
+		err_set(why, ERR_MISMATCH, "the bytes are right, another size was recorded");
+	return true;
+}
+
+/* What can be done about a finding, while its digest is held. */
+static void put_right(struct run *r, struct verify_finding *f, struct err *why)
+{
+	if (f->problem == VERIFY_SIZE && is_record_wrong(r, f, why))
+		return;
+	if (f->problem != VERIFY_CORRUPT && f->problem != VERIFY_SIZE)
+		return;
+	if ((r->rules->repair || r->rules->quarantine) && !r->ended)
+		f->repaired = storage_quarantine(r->storage, &f->digest, why) == ERR_OK;
+}
+
 static enum err_code check_blob(struct run *r, struct meta_walk_blob *b, struct err *err)
 {
 	struct verify_finding f = {.digest = b->digest, .detail = ""};
@@ -180,9 +213,8 @@ static enum err_code check_blob(struct run *r, struct meta_walk_blob *b, struct 
 	rc = meta_blob_known(r->meta, &b->digest, &b->size, err);
 	if (rc == ERR_OK)
 		f.problem = look(r, b, r->rules->bytes, &f.size, &why);
-	if (rc == ERR_OK && (r->rules->repair || r->rules->quarantine) &&
-	    (f.problem == VERIFY_CORRUPT || f.problem == VERIFY_SIZE))
-		f.repaired = storage_quarantine(r->storage, &b->digest, &why) == ERR_OK;
+	if (rc == ERR_OK)
+		put_right(r, &f, &why);
 	r->hurry = false;
 	storage_release_exclusive(r->storage, &b->digest, 1);
 	if (rc == ERR_NOT_FOUND)

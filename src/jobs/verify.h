@@ -13,8 +13,8 @@
 
 struct verify_rules {
 	bool bytes;      /* read and hash every blob */
-	bool repair;     /* put damaged blobs into quarantine, remove bytes that nothing speaks of */
-	bool quarantine; /* only the first of the two */
+	bool repair;     /* put damaged blobs into quarantine, sizes right, remove bytes that nothing speaks of */
+	bool quarantine; /* all but the last of these */
 	uint64_t rate;   /* bytes a second at most when reading; 0: as fast as it goes */
 };
 

@@ -126,22 +126,63 @@ enum err_code tx_blob_ensure(struct meta_tx *tx, const struct digest *d, int64_t
 	return row.id ? ERR_OK : blob_row_add(tx, d, -1, id, err);
 }
 
-/* The row of a blob whose bytes are here now, with this size. */
-static enum err_code blob_row_present(struct meta_tx *tx, const struct meta_blob *b, int64_t *id, struct err *err)
+static enum err_code check_size(const struct meta_blob *b, struct err *err)
 {
 	char text[DIGEST_TEXT];
-	if (b->size > INT64_MAX)
-		return err_set(err, ERR_TOO_LARGE, "blob %s: %llu bytes are more than can be recorded",
-		    digest_format(&b->digest, text), (unsigned long long)b->size);
-	int64_t size = (int64_t)b->size;
-	struct blob_row row;
-	enum err_code rc = blob_row_get(tx, &b->digest, &row, err);
+	if (b->size <= INT64_MAX)
+		return ERR_OK;
+	return err_set(err, ERR_TOO_LARGE, "blob %s: %llu bytes are more than can be recorded",
+	    digest_format(&b->digest, text), (unsigned long long)b->size);
+}
+
+/* The row of a blob that is here has a size that is not its own. */
+static enum err_code blob_row_resize(struct meta_tx *tx, const struct blob_row *row, int64_t size, struct err *err)
+{
+	CLEANUP(stmt_end) struct stmt *s = NULL;
+	enum err_code rc = stmt_get(tx->conn, Q_BLOB_RESIZE, &s, err);
 	if (rc)
 		return rc;
+	stmt_int(s, 1, size);
+	stmt_int(s, 2, row->id);
+	rc = stmt_done(s, err);
+	if (rc == ERR_OK)
+		tx->delta.blob_bytes += size - row->size;
+	return rc;
+}
+
+enum err_code meta_tx_blob_resize(struct meta_tx *tx, const struct meta_blob *b, struct err *err)
+{
+	OBJ_CHECK(tx, META_TX_MAGIC);
+	struct blob_row row;
+	enum err_code rc = check_size(b, err);
+	if (rc == ERR_OK)
+		rc = blob_row_get(tx, &b->digest, &row, err);
+	if (rc)
+		return rc;
+	char text[DIGEST_TEXT];
+	if (!row.id || row.absent)
+		return err_set(err, ERR_NOT_FOUND, "blob %s is not known", digest_format(&b->digest, text));
+	return blob_row_resize(tx, &row, (int64_t)b->size, err);
+}
+
+/* The row of a blob whose bytes are here now, with this size. */
+static enum err_code blob_row_present(
+    struct meta_tx *tx, const struct meta_blob *b, bool hashed, int64_t *id, struct err *err)
+{
+	struct blob_row row;
+	enum err_code rc = check_size(b, err);
+	if (rc == ERR_OK)
+		rc = blob_row_get(tx, &b->digest, &row, err);
+	if (rc)
+		return rc;
+	int64_t size = (int64_t)b->size;
 	*id = row.id;
 	if (row.id && !row.absent) {
 		if (row.size == size)
 			return ERR_OK;
+		if (hashed)
+			return blob_row_resize(tx, &row, size, err);
+		char text[DIGEST_TEXT];
 		return err_set(err, ERR_MISMATCH,
 		    "blob %s is known with %lld bytes, not %lld; one of the two files is damaged",
 		    digest_format(&b->digest, text), (long long)row.size, (long long)size);
@@ -170,16 +211,28 @@ static enum err_code link_add(struct meta_tx *tx, int64_t repo, int64_t blob, st
 	return rc ? rc : tx_gc_promise_link(tx, repo, blob, err);
 }
 
-enum err_code meta_tx_blob_link(struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err)
+static enum err_code blob_link(
+    struct meta_tx *tx, struct slice repo, const struct meta_blob *b, bool hashed, struct err *err)
 {
 	OBJ_CHECK(tx, META_TX_MAGIC);
 	int64_t repo_id, blob_id;
-	enum err_code rc = blob_row_present(tx, b, &blob_id, err);
+	enum err_code rc = blob_row_present(tx, b, hashed, &blob_id, err);
 	if (rc == ERR_OK)
 		rc = tx_repo_ensure(tx, repo, &repo_id, NULL, err);
 	if (rc == ERR_OK)
 		rc = link_add(tx, repo_id, blob_id, err);
 	return rc;
+}
+
+enum err_code meta_tx_blob_link(struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err)
+{
+	return blob_link(tx, repo, b, true, err);
+}
+
+enum err_code meta_tx_blob_link_unhashed(
+    struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err)
+{
+	return blob_link(tx, repo, b, false, err);
 }
 
 /* What the repository may read, by the ids of both. */

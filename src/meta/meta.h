@@ -65,9 +65,17 @@ enum err_code meta_blob_get(
  * one such repository in *repo (arena). ERR_NOT_FOUND. */
 enum err_code meta_blob_find(struct meta *m, const struct digest *d, struct arena *a, struct meta_blob *out,
     struct slice *repo, struct err *err) MUST_USE;
-/* The repository may read the blob from now on (creates both rows as needed). */
+/* The repository may read the blob from now on (creates both rows as needed). The
+ * caller has hashed the bytes: where another size was known, that was wrong, and
+ * is put right. */
 enum err_code meta_tx_blob_link(
     struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err) MUST_USE;
+/* The same for bytes that nobody has hashed: ERR_MISMATCH, and nothing is written,
+ * when another size is known. */
+enum err_code meta_tx_blob_link_unhashed(
+    struct meta_tx *tx, struct slice repo, const struct meta_blob *b, struct err *err) MUST_USE;
+/* This is the size of a blob that is here, whatever was known; ERR_NOT_FOUND. */
+enum err_code meta_tx_blob_resize(struct meta_tx *tx, const struct meta_blob *b, struct err *err) MUST_USE;
 /* Links into `to` what `from` may read; ERR_NOT_FOUND when it may not (any
  * more). On success *out tells the size. */
 enum err_code meta_tx_blob_mount(struct meta_tx *tx, struct slice from, struct slice to, const struct digest *d,

@@ -36,6 +36,7 @@ static const struct query queries[Q_COUNT] = {
     [Q_BLOB_GET] = {"BLOB_GET", "SELECT id, size, size IS NULL FROM blob WHERE digest = $1"},
     [Q_BLOB_ADD] = {"BLOB_ADD", "INSERT INTO blob (digest, size, created_at) VALUES ($1, $2, $3) RETURNING id"},
     [Q_BLOB_ARRIVED] = {"BLOB_ARRIVED", "UPDATE blob SET size = $1, created_at = $2 WHERE id = $3"},
+    [Q_BLOB_RESIZE] = {"BLOB_RESIZE", "UPDATE blob SET size = $1 WHERE id = $2"},
     [Q_BLOB_OF_REPO] = {"BLOB_OF_REPO",
         "SELECT b.size, r.id, b.id FROM repository r CROSS JOIN blob b CROSS JOIN repo_blob l"
         " WHERE r.name = $1 AND b.digest = $2 AND l.repo_id = r.id AND l.blob_id = b.id"},

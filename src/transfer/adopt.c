@@ -13,6 +13,7 @@
 #include "registry/manifest.h"
 #include "registry/reference.h"
 #include "transfer/layout.h"
+#include "transfer/rehash.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -23,6 +24,12 @@
 #define STATE_DONE "adopt.done"
 #define STATE_REPO "adopt.repo."
 #define BATCH 256
+
+/* A blob whose size is not what it should be, and so was read. */
+struct judged {
+	struct digest digest;
+	bool sound;
+};
 
 struct adopt {
 	const struct adopt_options *o;
@@ -36,6 +43,8 @@ struct adopt {
 	struct meta_blob blobs[BATCH];
 	bool mismatch[BATCH]; /* known with another size */
 	size_t nblobs;
+	struct judged *judged;
+	size_t njudged, cap_judged;
 	bool left_out; /* a manifest of this repository */
 	/* Indexes of the repository, for after its images. */
 	struct digest *indexes;
@@ -128,6 +137,101 @@ static enum err_code find_in(struct adopt *a, const char *name, struct err *err)
 	return ERR_OK;
 }
 
+/* ---- blobs of another size than they should have ----------------------------------------- */
+
+/* Do the bytes have their digest? They are read, once for however many images
+ * they belong to. */
+static enum err_code judge(struct adopt *a, const struct digest *d, bool *sound, struct err *err)
+{
+	struct digest real;
+	uint64_t size;
+	enum err_code rc;
+
+	for (size_t i = 0; i < a->njudged; i++) {
+		if (digest_eq(&a->judged[i].digest, d)) {
+			*sound = a->judged[i].sound;
+			return ERR_OK;
+		}
+	}
+	rc = rehash(a->o->storage, d, d->alg, &real, &size, err);
+	if (rc && rc != ERR_IO && !is_broken(rc))
+		return rc;
+	*sound = rc == ERR_OK && digest_eq(&real, d);
+	if (a->njudged == a->cap_judged) {
+		a->cap_judged = a->cap_judged ? a->cap_judged * 2 : 64;
+		a->judged = xrealloc(a->judged, a->cap_judged * sizeof(*a->judged));
+	}
+	a->judged[a->njudged++] = (struct judged){*d, *sound};
+	return ERR_OK;
+}
+
+struct link {
+	struct slice repo;
+	struct meta_blob blob;
+};
+
+static enum err_code do_link(struct meta_tx *tx, void *arg, struct err *err)
+{
+	struct link *l = arg;
+
+	return meta_tx_blob_link(tx, l->repo, &l->blob, err);
+}
+
+/* Links a blob whose size is known now: that of the bytes where they are sound.
+ * Where they are damaged it is the one they should have, which tells everybody
+ * that they are, until a push brings the right ones. */
+static enum err_code link_as(struct adopt *a, const struct digest *d, uint64_t size, struct err *err)
+{
+	struct link l = {slice_cstr(a->repo), {*d, size}};
+	enum err_code rc = meta_write(a->o->meta, META_RELAXED, do_link, &l, err);
+
+	a->report->links += rc == ERR_OK;
+	return rc;
+}
+
+/* The blob is known with another size than the one its file has. */
+static enum err_code settle(struct adopt *a, const struct meta_blob *b, struct err *err)
+{
+	char text[DIGEST_TEXT];
+	uint64_t known;
+	bool sound;
+	enum err_code rc = judge(a, &b->digest, &sound, err);
+
+	if (rc == ERR_OK && sound)
+		return link_as(a, &b->digest, b->size, err);
+	if (rc == ERR_OK)
+		rc = meta_blob_known(a->o->meta, &b->digest, &known, err);
+	if (rc)
+		return rc;
+	problem(a, "the blob %s is damaged: it has %llu bytes and should have %llu", digest_format(&b->digest, text),
+	    (unsigned long long)b->size, (unsigned long long)known);
+	return link_as(a, &b->digest, known, err);
+}
+
+/* The manifest speaks of `wanted` bytes, there are `size`. One of the two is wrong. */
+static enum err_code settle_ref(
+    struct adopt *a, const struct digest *d, uint64_t size, uint64_t wanted, const char *what, struct err *err)
+{
+	char text[DIGEST_TEXT];
+	uint64_t known;
+	bool sound;
+	enum err_code rc = judge(a, d, &sound, err);
+
+	if (rc)
+		return rc;
+	if (sound) {
+		problem(a, "%s: the manifest says %llu bytes, the blob %s has %llu", what, (unsigned long long)wanted,
+		    digest_format(d, text), (unsigned long long)size);
+		return link_as(a, d, size, err);
+	}
+	problem(a, "%s: the blob %s is damaged: it has %llu bytes, the manifest says %llu", what,
+	    digest_format(d, text), (unsigned long long)size, (unsigned long long)wanted);
+	rc = meta_blob_known(a->o->meta, d, &known, err);
+	if (rc && rc != ERR_NOT_FOUND)
+		return rc;
+	return link_as(a, d, rc == ERR_NOT_FOUND || known == size ? wanted : known, err);
+}
+
 /* ---- links of layers ------------------------------------------------------------------ */
 
 static enum err_code do_links(struct meta_tx *tx, void *arg, struct err *err)
@@ -136,7 +240,7 @@ static enum err_code do_links(struct meta_tx *tx, void *arg, struct err *err)
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; rc == ERR_OK && i < a->nblobs; i++) {
-		rc = meta_tx_blob_link(tx, slice_cstr(a->repo), &a->blobs[i], err);
+		rc = meta_tx_blob_link_unhashed(tx, slice_cstr(a->repo), &a->blobs[i], err);
 		a->mismatch[i] = rc == ERR_MISMATCH;
 		if (a->mismatch[i])
 			rc = ERR_OK; /* nothing was written for it */
@@ -147,15 +251,12 @@ static enum err_code do_links(struct meta_tx *tx, void *arg, struct err *err)
 static enum err_code flush_links(struct adopt *a, struct err *err)
 {
 	enum err_code rc = ERR_OK;
-	char text[DIGEST_TEXT];
 
 	if (a->nblobs)
 		rc = meta_write(a->o->meta, META_RELAXED, do_links, a, err);
 	for (size_t i = 0; rc == ERR_OK && i < a->nblobs; i++) {
 		if (a->mismatch[i])
-			problem(a,
-			    "the blob %s has %llu bytes now, it had others when it was taken over: it is damaged",
-			    digest_format(&a->blobs[i].digest, text), (unsigned long long)a->blobs[i].size);
+			rc = settle(a, &a->blobs[i], err);
 		else
 			a->report->links++;
 	}
@@ -163,23 +264,48 @@ static enum err_code flush_links(struct adopt *a, struct err *err)
 	return rc;
 }
 
-/* Links a blob whose bytes are there; `what` is for the report. */
+/* Are the bytes there, and how many? `what` is for the report. */
+static enum err_code look(
+    struct adopt *a, const struct digest *d, const char *what, bool *there, uint64_t *size, struct err *err)
+{
+	char text[DIGEST_TEXT];
+	enum err_code rc = storage_stat(a->o->storage, d, size, err);
+
+	*there = rc == ERR_OK;
+	if (!is_broken(rc))
+		return rc;
+	problem(a, "%s %s: the blob is missing%s%s", what, digest_format(d, text), rc == ERR_NOT_FOUND ? "" : ": ",
+	    rc == ERR_NOT_FOUND ? "" : err->msg);
+	return ERR_OK;
+}
+
+static enum err_code queue_link(struct adopt *a, const struct digest *d, uint64_t size, struct err *err)
+{
+	a->blobs[a->nblobs++] = (struct meta_blob){*d, size};
+	return a->nblobs == BATCH ? flush_links(a, err) : ERR_OK;
+}
+
+/* Links a blob whose bytes are there. */
 static enum err_code add_link(struct adopt *a, const struct digest *d, const char *what, struct err *err)
 {
-	struct meta_blob *b = &a->blobs[a->nblobs];
-	char text[DIGEST_TEXT];
-	enum err_code rc = storage_stat(a->o->storage, d, &b->size, err);
+	uint64_t size;
+	bool there;
+	enum err_code rc = look(a, d, what, &there, &size, err);
 
-	if (is_broken(rc)) {
-		problem(a, "%s %s: the blob is missing%s%s", what, digest_format(d, text),
-		    rc == ERR_NOT_FOUND ? "" : ": ", rc == ERR_NOT_FOUND ? "" : err->msg);
-		return ERR_OK;
-	}
-	if (rc)
+	return rc || !there ? rc : queue_link(a, d, size, err);
+}
+
+/* The same for one that a manifest needs, and whose size it tells. */
+static enum err_code add_ref(
+    struct adopt *a, const struct digest *d, uint64_t wanted, const char *what, struct err *err)
+{
+	uint64_t size;
+	bool there;
+	enum err_code rc = look(a, d, what, &there, &size, err);
+
+	if (rc || !there)
 		return rc;
-	b->digest = *d;
-	a->nblobs++;
-	return a->nblobs == BATCH ? flush_links(a, err) : ERR_OK;
+	return size == wanted ? queue_link(a, d, size, err) : settle_ref(a, d, size, wanted, what, err);
 }
 
 /* A directory of links, one per digest: calls `each` with what each points to. */
@@ -336,7 +462,7 @@ static enum err_code prepare_refs(struct adopt *a, const char *digest, struct ma
 		}
 		snprintf(what, sizeof(what), "manifest %s, %.*s", digest, SLICE_ARG(m->info[i].what));
 		if (required)
-			rc = add_link(a, &m->refs[i].digest, what, err);
+			rc = add_ref(a, &m->refs[i].digest, (uint64_t)m->info[i].size, what, err);
 	}
 	return rc ? rc : flush_links(a, err);
 }
@@ -597,6 +723,7 @@ enum err_code adopt_run(
 		free(a->names[i]);
 	free(a->names);
 	free(a->indexes);
+	free(a->judged);
 	free(a);
 	return rc;
 }

@@ -390,6 +390,81 @@ def test_layers_of_what_was_left_out_are_kept(written, root, serve):
     assert data.exists() and link(root, config).joinpath("data").exists()
 
 
+def heal(client, root, repo, image, damaged):
+    """A client finds one blob missing, pushes it, and all is well."""
+    value = json.loads(image)
+    for part in [value["config"], *value["layers"]]:
+        wanted = 404 if part["digest"] == content.digest(damaged) else 200
+        assert client.head(f"/v2/{repo}/blobs/{part['digest']}").status_code == wanted, part
+    assert client.get(f"/v2/{repo}/blobs/{content.digest(damaged)}").status_code == 404
+    client.push_blob(repo, damaged)
+    assert client.get(f"/v2/{repo}/blobs/{content.digest(damaged)}").content == damaged
+    assert link(root, content.digest(damaged)).joinpath("data").read_bytes() == damaged
+
+
+def test_truncated_blobs_are_named_and_healed_by_a_push(written, root, serve):
+    """Their size is not taken for the right one; a layer of several repositories is healed in all of them."""
+    tree = written[1]
+    image = tree.manifests["app-0", tree.tags["app-0", "latest"]]
+    layer = json.loads(image)["layers"][0]["digest"]
+    good = link(root, layer).joinpath("data").read_bytes()
+    repos = sorted({r for (r, _), data in tree.manifests.items() if layer.encode() in data})
+    assert len(repos) > 1, "the layer is to be in several repositories"
+    os.truncate(link(root, layer) / "data", 5)
+    running, client = serve({"log": {"formatter": "json"}})
+    told = [json.loads(line) for line in running.text().splitlines() if line.startswith("{")]
+    told = [line for line in told if layer in line.get("what", "")]
+    assert {line["repository"] for line in told} == set(repos)
+    assert any(f"the blob {layer} is damaged: it has 5 bytes, the manifest says {len(good)}" in line["what"]
+               for line in told), told
+    done = server.run("verify", running.config_path)
+    assert done.returncode == 1 and f"{layer}: the size is wrong" in done.stdout, done.stdout
+    heal(client, root, "app-0", image, good)
+    for repo in repos:
+        assert client.get(f"/v2/{repo}/blobs/{layer}").content == good
+    done = server.run("verify", "--blobs", running.config_path)
+    assert done.returncode == 0 and "0 damaged or missing" in done.stdout, done.stdout
+
+
+def test_a_blob_that_another_size_was_recorded_for_is_healed_by_a_push(written, root, serve):
+    """As it was recorded by versions that believed the file."""
+    tree = written[1]
+    layer = json.loads(tree.manifests["app-0", tree.tags["app-0", "latest"]])["layers"][0]["digest"]
+    good = link(root, layer).joinpath("data").read_bytes()
+    running, client = serve()
+    running.stop()
+    os.truncate(link(root, layer) / "data", 5)
+    record_size(root, layer, 5)
+    running.start()
+    assert client.get(f"/v2/app-0/blobs/{layer}").content == good[:5]
+    client.push_blob("app-0", good)
+    assert client.get(f"/v2/app-0/blobs/{layer}").content == good
+    assert server.run("verify", "--blobs", running.config_path).returncode == 0
+
+
+def record_size(root, digest, size):
+    """Changes the size in the database."""
+    with contextlib.closing(sqlite3.connect(root / "berth/berth.db")) as database, database:
+        done = database.execute("UPDATE blob SET size = ? WHERE digest = ?", (size, b"\1" + bytes.fromhex(digest[7:])))
+        assert done.rowcount == 1
+
+
+def test_a_manifest_with_a_wrong_size_damages_no_blob(root, tmp_path, serve):
+    """docker-registry does not compare sizes: the bytes decide who is right."""
+    config, layer = content.config_bytes(), content.noise(500)
+    image = json.loads(content.image(config, [layer]))
+    image["layers"][0]["size"] = 499
+    with stock.Stock(tmp_path / "stock", root) as registry:
+        wire = stock.Wire(registry.port)
+        for data in (config, layer):
+            wire.push_blob("odd/one", content.digest(data), data)
+        wire.expect(201, "PUT", "/v2/odd/one/manifests/v1", json.dumps(image).encode(), Content_Type=image["mediaType"])
+    running, client = serve({"log": {"formatter": "json"}})
+    assert f"the manifest says 499 bytes, the blob {content.digest(layer)} has 500" in running.text()
+    assert client.get(f"/v2/odd/one/blobs/{content.digest(layer)}").content == layer
+    assert server.run("verify", "--blobs", running.config_path).returncode == 0
+
+
 def test_an_empty_directory_is_nothing_to_take_over(serve):
     running, client = serve()
     assert client.get("/v2/_catalog").json() == {"repositories": []}

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """berth verify: every kind of problem is found and named, on a running registry and on one at rest."""
+import contextlib
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import threading
 
@@ -58,6 +60,23 @@ def test_size(registry):
     registry.rest()
     status, out = verify(registry)
     assert status == 1 and f"{registry.images['one']}: the size is wrong" in out, out
+
+
+def test_size_that_was_recorded_wrongly(registry):
+    """The bytes are right: they stay, and the record is put right."""
+    digest = registry.images["one"]
+    good = data_of(registry, digest).read_bytes()
+    with contextlib.closing(sqlite3.connect(registry.root / "berth/berth.db", timeout=30)) as database, database:
+        database.execute("UPDATE blob SET size = 5 WHERE digest = ?", (b"\1" + bytes.fromhex(digest[7:]),))
+    registry.rest()
+    status, out = verify(registry)
+    assert status == 1 and f"{digest}: the size is wrong: the bytes are right" in out, out
+    assert "put right)" not in out and data_of(registry, digest).read_bytes() == good
+    status, out = verify(registry, "--repair")
+    assert status == 1 and "(put right)" in out, out
+    assert data_of(registry, digest).read_bytes() == good
+    status, out = verify(registry, "--blobs")
+    assert status == 0 and "0 damaged or missing" in out, out
 
 
 def test_damaged_bytes_are_found_by_reading_only(registry):

@@ -34,15 +34,63 @@ static void blob_link_get(void **state)
 	check_totals(f->m, 1, 0, 0, 1, 100);
 }
 
+struct sized {
+	const char *repo;
+	struct meta_blob blob;
+};
+
+static enum err_code unhashed_fn(struct meta_tx *tx, void *arg, struct err *err)
+{
+	struct sized *s = arg;
+	return meta_tx_blob_link_unhashed(tx, slice_cstr(s->repo), &s->blob, err);
+}
+
+static enum err_code resize_fn(struct meta_tx *tx, void *arg, struct err *err)
+{
+	struct sized *s = arg;
+	return meta_tx_blob_resize(tx, &s->blob, err);
+}
+
+static uint64_t size_of(struct fixture *f, const char *repo, unsigned nr)
+{
+	struct digest d = digest_nr(nr);
+	struct meta_blob b;
+	assert_ok(meta_blob_get(f->m, slice_cstr(repo), &d, &b, err));
+	return b.size;
+}
+
 static void blob_size_differs(void **state)
 {
 	struct fixture *f = *state;
+	struct sized s = {"b", {digest_nr(1), 101}};
 	assert_ok(put_blob(f->m, "a", 1, 100, err));
-	assert_fails(put_blob(f->m, "b", 1, 101, err), ERR_MISMATCH, "known with 100 bytes, not 101");
+	assert_fails(
+	    meta_write(f->m, META_DURABLE, unhashed_fn, &s, err), ERR_MISMATCH, "known with 100 bytes, not 101");
 	assert_fails(meta_repo_exists(f->m, S("b"), err), ERR_NOT_FOUND, "b");
+	s.blob.size = 100;
+	assert_ok(meta_write(f->m, META_DURABLE, unhashed_fn, &s, err));
+	assert_int_equal(size_of(f, "b", 1), 100);
 	assert_fails(put_blob(f->m, "b", 2, UINT64_MAX, err), ERR_TOO_LARGE, "bytes");
 	assert_ok(put_blob(f->m, "b", 3, 0, err));
 	check_totals(f->m, 2, 0, 0, 2, 100);
+}
+
+/* Who has hashed the bytes knows better than the record. */
+static void blob_size_put_right(void **state)
+{
+	struct fixture *f = *state;
+	struct sized s = {NULL, {digest_nr(1), 7}};
+	assert_fails(meta_write(f->m, META_DURABLE, resize_fn, &s, err), ERR_NOT_FOUND, "is not known");
+	assert_ok(put_blob(f->m, "a", 1, 5, err));
+	assert_ok(put_blob(f->m, "b", 1, 300, err));
+	assert_int_equal(size_of(f, "a", 1), 300);
+	assert_int_equal(size_of(f, "b", 1), 300);
+	check_totals(f->m, 2, 0, 0, 1, 300);
+	assert_ok(meta_write(f->m, META_DURABLE, resize_fn, &s, err));
+	assert_int_equal(size_of(f, "a", 1), 7);
+	check_totals(f->m, 2, 0, 0, 1, 7);
+	s.blob.size = UINT64_MAX;
+	assert_fails(meta_write(f->m, META_DURABLE, resize_fn, &s, err), ERR_TOO_LARGE, "bytes");
 }
 
 static void blob_sha512_is_another(void **state)
@@ -531,6 +579,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(blob_link_get),
 	    T(blob_size_differs),
+	    T(blob_size_put_right),
 	    T(blob_sha512_is_another),
 	    T(blob_find_anywhere),
 	    T(blob_mount_unlink),
