@@ -8,6 +8,7 @@
 #include "cli/control.h"
 #include "cli/offline.h"
 #include "cli/verify_json.h"
+#include "registry/manifest.h"
 #include "transfer/adopt.h"
 
 #include <getopt.h>
@@ -192,7 +193,7 @@ int cmd_verify(int argc, char **argv)
 {
 	static const struct option options[] = {{"blobs", no_argument, NULL, 'b'}, {"repair", no_argument, NULL, 'r'},
 	    {"rate", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
-	struct verify_call v = {0};
+	struct verify_call v = {.rules.needs = manifest_needs};
 	int o;
 
 	optind = 1;

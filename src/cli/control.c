@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "registry/manifest.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -120,6 +121,7 @@ static void run_verify(struct control *c, struct http_req *req, const json_t *pa
 	json_int_t rate = json_integer_value(json_object_get(parameters, "rate"));
 	struct verify_rules rules = {.bytes = json_is_true(json_object_get(parameters, "bytes")),
 	    .repair = json_is_true(json_object_get(parameters, "repair")),
+	    .needs = manifest_needs,
 	    .rate = rate > 0 ? (uint64_t)rate : 0};
 	struct verify_report report;
 	struct err err = {0};

@@ -79,7 +79,7 @@ static void found(struct run *r, struct verify_finding *f)
 	r->report->problems[f->problem]++;
 	r->report->repaired += f->repaired;
 	arena_reset(&r->users);
-	if (f->problem != VERIFY_ORPHAN &&
+	if (f->problem != VERIFY_ORPHAN && !f->nusers &&
 	    meta_blob_users(r->meta, &f->digest, USERS_SHOWN, &r->users, &users, &err) == ERR_OK) {
 		f->users = users.v;
 		f->nusers = users.n;
@@ -87,7 +87,7 @@ static void found(struct run *r, struct verify_finding *f)
 	if (f->problem != VERIFY_ORPHAN)
 		LOG_ERROR("verification found damage", LOG_STR("digest", digest_format(&f->digest, text)),
 		    LOG_STR("problem", verify_problem_text(f->problem)), LOG_STR("detail", f->detail),
-		    LOG_SLICE("repository", users.n ? users.v[0].repo : SLICE_NONE), LOG_INT("images", users.n));
+		    LOG_SLICE("repository", f->nusers ? f->users[0].repo : SLICE_NONE), LOG_INT("images", f->nusers));
 	if (r->control && r->control->found)
 		r->control->found(f, r->control->arg);
 }
@@ -245,6 +245,27 @@ static enum err_code check_blobs(struct run *r, struct err *err)
 	return rc;
 }
 
+/* What a repository was made to forget, or never had when it was taken over. */
+static enum err_code check_links(struct run *r, const struct meta_walk_manifest *w, struct err *err)
+{
+	struct meta_walk_unlinked missing;
+	struct meta_blob_user user = {.repo = w->repo, .manifest = w->manifest.digest};
+	enum err_code rc = ERR_OK;
+
+	if (!r->rules->needs)
+		return ERR_OK;
+	rc = meta_walk_unlinked(r->meta, w->id, &r->arena, &missing, err);
+	user.tag = missing.tag;
+	for (size_t i = 0; rc == ERR_OK && i < missing.n; i++) {
+		struct verify_finding f = {
+		    .problem = VERIFY_UNLINKED, .digest = missing.v[i], .users = &user, .nusers = 1, .detail = ""};
+
+		if (r->rules->needs(&w->manifest, &missing.v[i]))
+			found(r, &f);
+	}
+	return rc;
+}
+
 static enum err_code check_manifests(struct run *r, struct err *err)
 {
 	struct meta_walk_manifests page;
@@ -264,6 +285,7 @@ static enum err_code check_manifests(struct run *r, struct err *err)
 			digest_of(m->digest.alg, m->payload.p, m->payload.n, &real);
 			if (!digest_eq(&real, &m->digest))
 				found(r, &f);
+			rc = check_links(r, &page.v[i], err);
 			r->report->manifests++;
 		}
 		progress(r);

@@ -15,7 +15,10 @@ struct verify_rules {
 	bool bytes;      /* read and hash every blob */
 	bool repair;     /* put damaged blobs into quarantine, sizes right, remove bytes that nothing speaks of */
 	bool quarantine; /* all but the last of these */
-	uint64_t rate;   /* bytes a second at most when reading; 0: as fast as it goes */
+	/* Must the repository have this blob for the manifest to be whole? NULL: blobs
+	 * that repositories lack are not looked for. Thread-safe. */
+	bool (*needs)(const struct meta_manifest *m, const struct digest *blob);
+	uint64_t rate; /* bytes a second at most when reading; 0: as fast as it goes */
 };
 
 /* X(enumerator, text) */
@@ -24,6 +27,7 @@ struct verify_rules {
 	X(VERIFY_SIZE, "the size is wrong") \
 	X(VERIFY_CORRUPT, "the bytes are damaged") \
 	X(VERIFY_UNREADABLE, "the bytes cannot be read") \
+	X(VERIFY_UNLINKED, "its repository does not have this blob") \
 	X(VERIFY_MANIFEST, "the manifest is damaged in the metadata") \
 	X(VERIFY_ORPHAN, "nothing speaks of these bytes")
 enum verify_problem {

@@ -244,15 +244,11 @@ enum err_code meta_tx_manifest_put(struct meta_tx *tx, struct meta_manifest_put 
 		rc = manifest_id(tx, repo, &p->digest, &id, err);
 	if (rc)
 		return rc;
-	if (!id) {
-		rc = check_refs(tx, p, repo, err);
-		if (rc == ERR_OK && !repo)
-			rc = tx_repo_ensure(tx, p->repo, &repo, &listed, err);
-		if (rc == ERR_OK)
-			rc = store(tx, p, repo, &id, err);
-	} else {
-		rc = tx_gc_manifest_again(tx, id, err);
-	}
+	rc = check_refs(tx, p, repo, err);
+	if (rc == ERR_OK && !repo)
+		rc = tx_repo_ensure(tx, p->repo, &repo, &listed, err);
+	if (rc == ERR_OK)
+		rc = id ? tx_gc_manifest_again(tx, id, err) : store(tx, p, repo, &id, err);
 	if (rc == ERR_OK && !listed)
 		rc = tx_repo_list(tx, repo, err);
 	for (size_t i = 0; rc == ERR_OK && i < p->ntags; i++)

@@ -129,7 +129,7 @@ struct meta_manifest_put {
 /*
  * Stores a manifest, its references and its tags in one go; a manifest that is
  * there already is left as it is and only tagged. When a required reference is
- * missing nothing is stored, `missing` is set on each and ERR_NOT_FOUND is
+ * missing, also one that was deleted since, nothing is stored, `missing` is set on each and ERR_NOT_FOUND is
  * returned. Blobs are looked up among those the repository may read, children
  * among its manifests. The repository is created if need be and is in the
  * catalog from now on.

@@ -257,6 +257,11 @@ static const struct query queries[Q_COUNT] = {
         " FROM manifest m CROSS JOIN manifest_payload p CROSS JOIN repository r"
         " WHERE m.id > $1 AND p.manifest_id = m.id AND r.id = m.repo_id ORDER BY m.id LIMIT $2",
         {NULL}},
+    [Q_WALK_UNLINKED] = {"WALK_UNLINKED",
+        "SELECT b.digest FROM manifest_blob mb CROSS JOIN blob b WHERE mb.manifest_id = $1 AND b.id = mb.blob_id"
+        " AND NOT EXISTS (SELECT 1 FROM repo_blob l WHERE l.repo_id = mb.repo_id AND l.blob_id = mb.blob_id)",
+        {NULL}},
+    [Q_TAG_OF_MANIFEST] = {"TAG_OF_MANIFEST", "SELECT MIN(name) FROM tag WHERE manifest_id = $1", {NULL}},
     [Q_WALK_REPOS] = {"WALK_REPOS", "SELECT id, name FROM repository WHERE id > $1 ORDER BY id LIMIT $2", {NULL}},
     [Q_WALK_LINKS] = {"WALK_LINKS",
         "SELECT b.id, b.digest, b.size FROM repo_blob l CROSS JOIN blob b"

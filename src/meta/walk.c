@@ -69,6 +69,32 @@ enum err_code meta_walk_manifests(
 	return read_page(&r, limit, a, row_manifest, sizeof(*out->v), &out->v, &out->n, err);
 }
 
+static enum err_code row_digest(struct stmt *s, struct arena *a, void *place, struct err *err)
+{
+	return col_digest(s, 0, place, err);
+}
+
+enum err_code meta_walk_unlinked(
+    struct meta *m, int64_t manifest, struct arena *a, struct meta_walk_unlinked *out, struct err *err)
+{
+	*out = (struct meta_walk_unlinked){NULL, 0, SLICE_NONE};
+	CLEANUP(read_end) struct reading r = READING;
+	enum err_code rc = read_begin(&r, m, Q_WALK_UNLINKED, err);
+	if (rc)
+		return rc;
+	stmt_int(r.stmt, 1, manifest);
+	rc = read_page(&r, SIZE_MAX, a, row_digest, sizeof(*out->v), &out->v, &out->n, err);
+	if (rc || out->n == 0)
+		return rc;
+	rc = read_also(&r, Q_TAG_OF_MANIFEST, err);
+	if (rc)
+		return rc;
+	stmt_int(r.stmt, 1, manifest);
+	bool row;
+	rc = read_step(&r, &row, err);
+	return rc || !row ? rc : col_copy(r.stmt, 0, a, &out->tag, err);
+}
+
 static enum err_code row_repo(struct stmt *s, struct arena *a, void *place, struct err *err)
 {
 	struct meta_walk_repo *w = place;

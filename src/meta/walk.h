@@ -38,6 +38,15 @@ struct meta_walk_manifests {
 enum err_code meta_walk_manifests(struct meta *m, int64_t after, size_t limit, struct arena *a,
     struct meta_walk_manifests *out, struct err *err) MUST_USE;
 
+/* Blobs that a manifest speaks of and its repository does not have. */
+struct meta_walk_unlinked {
+	struct digest *v;
+	size_t n;
+	struct slice tag; /* one of the manifest's, absent without */
+};
+enum err_code meta_walk_unlinked(
+    struct meta *m, int64_t manifest, struct arena *a, struct meta_walk_unlinked *out, struct err *err) MUST_USE;
+
 struct meta_walk_repo {
 	int64_t id;
 	struct slice name;

@@ -364,6 +364,21 @@ enum err_code manifest_parse(
 	return rc;
 }
 
+bool manifest_needs(const struct meta_manifest *stored, const struct digest *blob)
+{
+	struct manifest m;
+	struct arena a;
+	bool needs = false;
+
+	arena_init(&a, (size_t)64 << 20);
+	if (manifest_parse(stored->payload, stored->media_type, &a, &m, &(struct err){0}) == ERR_OK) {
+		for (size_t i = 0; i < m.nrefs; i++)
+			needs |= m.refs[i].required && digest_eq(&m.refs[i].digest, blob);
+	}
+	arena_free(&a);
+	return needs;
+}
+
 struct slice manifest_descriptor(
     const struct manifest *m, struct slice payload, const struct digest *d, struct arena *a)
 {

@@ -51,6 +51,10 @@ struct manifest {
 enum err_code manifest_parse(
     struct slice payload, struct slice content_type, struct arena *a, struct manifest *out, struct err *err) MUST_USE;
 
+/* Must the repository have this blob for the manifest to be whole? False for what
+ * it does not name, and for foreign ones that have URLs. */
+bool manifest_needs(const struct meta_manifest *stored, const struct digest *blob);
+
 /* The descriptor of this manifest for a list of referrers (distribution-spec,
  * "Listing Referrers"), JSON in the arena. */
 struct slice manifest_descriptor(

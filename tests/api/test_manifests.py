@@ -36,6 +36,31 @@ def test_a_manifest_comes_back_byte_for_byte(client, kind, by):
     assert answer.headers["ETag"] == f'"{digest}"'
 
 
+@pytest.mark.parametrize("part", ["config", "layer"])
+def test_a_known_manifest_is_checked_again(client, part):
+    """Its layer was deleted since: under another tag nobody could pull it."""
+    repo = content.name()
+    digest, data = client.push_image(repo, "v1")
+    value = json.loads(data)
+    lost = (value["config"] if part == "config" else value["layers"][0])["digest"]
+    assert client.delete(f"/v2/{repo}/blobs/{lost}").status_code == 202
+    for reference in ("v2", digest):
+        answer = client.put_manifest(repo, reference, data)
+        expect_error(answer, 400, "MANIFEST_BLOB_UNKNOWN")
+        assert [e["detail"] for e in answer.json()["errors"]] == [lost]
+    assert client.get_manifest(repo, "v2").status_code == 404
+    assert client.get_manifest(repo, "v1").content == data
+
+
+def test_a_known_index_is_checked_again(client):
+    """One of its images was deleted since."""
+    repo = content.name()
+    _, data, _ = push(client, repo, "index", "v1")
+    child = json.loads(data)["manifests"][0]["digest"]
+    assert client.delete(f"/v2/{repo}/manifests/{child}").status_code == 202
+    expect_error(client.put_manifest(repo, "v2", data), 400, "MANIFEST_BLOB_UNKNOWN")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_head_tells_type_digest_and_size(client, kind):
     repo = content.name(kind)

@@ -24,7 +24,8 @@ def data_of(running, digest):
 @pytest.fixture(name="registry", params=["running", "stopped"])
 def registry_fixture(request, serve):
     """(server, its images by tag: layer digests); call rest() when all is pushed and broken."""
-    running, client = serve({"berth": {"gc": {"enabled": False}}})
+    running, client = serve({"berth": {"gc": {"enabled": False}},
+                             "validation": {"manifests": {"urls": {"allow": ["^https://layers"]}}}})
     running.images = {}
     for tag in ("one", "two"):
         _, data = client.push_image("team/app", tag, size=300)
@@ -129,6 +130,25 @@ def test_repair_and_heal_by_pushing_again(registry):
         client.push_blob("team/app", good)
         assert client.get(f"/v2/team/app/blobs/{digest}").content == good
     assert verify(registry, "--blobs")[0] == 0
+
+
+def test_a_layer_that_the_repository_lacks(registry):
+    """It is named with the image; a layer of a foreign type that says where it is need not be there."""
+    digest = registry.images["one"]
+    if registry.process is None:
+        registry.start()
+    with Client(registry.url) as client:
+        assert client.delete(f"/v2/team/app/blobs/{digest}").status_code == 202
+        config = content.config_bytes()
+        client.push_blob("team/app", config)
+        image = json.loads(content.image(config, []))
+        image["layers"] = [content.descriptor(b"elsewhere", "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                                              urls=["https://layers.example.com/one"])]
+        assert client.put_manifest("team/app", "foreign", json.dumps(image).encode()).status_code == 201
+    registry.rest()
+    status, out = verify(registry)
+    assert status == 1 and f"{digest}: its repository does not have this blob\n    needed by team/app:one\n" in out, out
+    assert "1 damaged or missing" in out and content.digest(b"elsewhere") not in out, out
 
 
 def test_rate(registry):

@@ -63,6 +63,30 @@ static void manifests(void **state)
 	assert_int_equal(n, 3);
 }
 
+static enum err_code unlink_fn(struct meta_tx *tx, void *arg, struct err *err)
+{
+	return meta_tx_blob_unlink(tx, S("odd"), arg, err);
+}
+
+static void blobs_that_a_repository_lacks(void **state)
+{
+	struct fixture *f = *state;
+	struct meta_walk_manifests page;
+	struct meta_walk_unlinked missing;
+	struct digest d = digest_nr(3);
+	fill(f);
+	assert_ok(meta_write(f->m, META_DURABLE, unlink_fn, &d, err));
+	assert_ok(meta_walk_manifests(f->m, 0, 10, &f->a, &page, err));
+	for (size_t i = 0; i < page.n; i++) {
+		assert_ok(meta_walk_unlinked(f->m, page.v[i].id, &f->a, &missing, err));
+		assert_int_equal(missing.n, i == 1 ? 1 : 0);
+		if (i != 1)
+			continue;
+		assert_true(digest_eq(&missing.v[0], &d));
+		assert_true(slice_eq_cstr(missing.tag, "drei"));
+	}
+}
+
 static void repositories_links_and_tags(void **state)
 {
 	struct fixture *f = *state;
@@ -180,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(blobs),
 	    T(manifests),
+	    T(blobs_that_a_repository_lacks),
 	    T(repositories_links_and_tags),
 	    T(users),
 	    T(known),
