@@ -384,11 +384,20 @@ static enum err_code place(struct fs *fs, const char *from, const struct digest 
 	return err_sys(err, ENOENT, "cannot rename %s to %s", from, to);
 }
 
+/* Makes the name of a blob durable. */
+static enum err_code sync_entry(struct fs *fs, const struct digest *d, struct err *err)
+{
+	char path[FS_PATH];
+	enum err_code rc = fsys_sync_dir(fs_path_blob_dir(fs->root, d, path), err);
+
+	return rc ? rc : fsys_sync_dir(fs_path_prefix(fs->root, d, path), err);
+}
+
 static enum err_code fs_upload_commit(struct storage_upload **base, const struct digest *d, struct err *err)
 {
 	struct fs_upload *u = upload_of(*base);
 	struct fs *fs = fs_of(u->base.store);
-	char from[FS_PATH], path[FS_PATH];
+	char from[FS_PATH];
 	enum err_code rc;
 
 	fs_path_upload(fs->root, u->id, from);
@@ -403,9 +412,7 @@ static enum err_code fs_upload_commit(struct storage_upload **base, const struct
 	if (rc == ERR_OK)
 		rc = place(fs, from, d, err);
 	if (rc == ERR_OK)
-		rc = fsys_sync_dir(fs_path_blob_dir(fs->root, d, path), err);
-	if (rc == ERR_OK)
-		rc = fsys_sync_dir(fs_path_prefix(fs->root, d, path), err);
+		rc = sync_entry(fs, d, err);
 	fs_upload_close(base);
 	return rc;
 }
@@ -464,19 +471,16 @@ static enum err_code make_prefix_quickly(struct fs *fs, const struct digest *d, 
 	return ERR_OK;
 }
 
-/* By way of uploads/, where a crash leaves what purging removes. New bytes are
- * synced before they replace others, and with all the rest where none are. */
-static enum err_code fs_import(
-    struct storage *s, const struct digest *d, uint64_t size, const char *path, struct storage_copy *c, struct err *err)
+/* The file becomes a blob by way of uploads/, where a crash leaves what purging
+ * removes. */
+static enum err_code bring(struct fs *fs, const struct digest *d, uint64_t size, const char *path, bool sync,
+    struct storage_copy *c, struct err *err)
 {
-	struct fs *fs = fs_of(s);
-	char id[UUID_TEXT], at[FS_PATH], to[FS_PATH];
-	struct stat st;
+	char id[UUID_TEXT], at[FS_PATH];
 	enum err_code rc;
 
 	uuid_random(id);
-	fs_path_blob(fs->root, d, to);
-	rc = fs_copy(path, fs_path_upload(fs->root, id, at), d, size, fsys->stat(to, &st) == 0, c, err);
+	rc = fs_copy(path, fs_path_upload(fs->root, id, at), d, size, sync, c, err);
 	if (rc)
 		return rc;
 	rc = make_prefix_quickly(fs, d, err);
@@ -486,6 +490,33 @@ static enum err_code fs_import(
 	if (fsys->unlink(at) != 0 && errno != ENOENT && rc == ERR_OK)
 		rc = err_sys(err, errno, "cannot remove %s", at);
 	return rc;
+}
+
+/* New bytes are synced before they replace others, and with all the rest where
+ * none are. */
+static enum err_code fs_import(
+    struct storage *s, const struct digest *d, uint64_t size, const char *path, struct storage_copy *c, struct err *err)
+{
+	struct fs *fs = fs_of(s);
+	char to[FS_PATH];
+	struct stat st;
+
+	return bring(fs, d, size, path, fsys->stat(fs_path_blob(fs->root, d, to), &st) == 0, c, err);
+}
+
+static enum err_code fs_alias(struct storage *s, const struct digest *from, const struct digest *to, struct err *err)
+{
+	struct fs *fs = fs_of(s);
+	struct storage_copy copy = {0};
+	char path[FS_PATH];
+	uint64_t size = 0;
+	enum err_code rc = fs_stat_blob(s, from, &size, err);
+
+	if (rc == ERR_OK)
+		rc = make_prefix(fs, to, err);
+	if (rc == ERR_OK)
+		rc = bring(fs, to, size, fs_path_blob(fs->root, from, path), true, &copy, err);
+	return rc ? rc : sync_entry(fs, to, err);
 }
 
 static enum err_code fs_sync(struct storage *s, struct err *err)
@@ -538,6 +569,7 @@ static const struct storage_ops fs_ops = {
     .export = fs_export,
     .import = fs_import,
     .sync = fs_sync,
+    .alias = fs_alias,
     .upload_create = fs_upload_create,
     .upload_open = fs_upload_open,
     .upload_start = fs_upload_start,

@@ -124,6 +124,14 @@ enum err_code storage_sync(struct storage *s, struct err *err)
 	return s->ops->sync(s, err);
 }
 
+enum err_code storage_alias(struct storage *s, const struct digest *from, const struct digest *to, struct err *err)
+{
+	int64_t start = clock_mono();
+
+	OBJ_CHECK(s, STORAGE_MAGIC);
+	return timed(s, ACT_WRITER, start, s->ops->alias(s, from, to, err));
+}
+
 enum err_code storage_upload_create(struct storage *s, const char *id, struct storage_upload **out, struct err *err)
 {
 	int64_t start = clock_mono();

@@ -67,6 +67,7 @@ struct storage_ops {
 	enum err_code (*import)(struct storage *, const struct digest *, uint64_t size, const char *path,
 	    struct storage_copy *, struct err *);
 	enum err_code (*sync)(struct storage *, struct err *);
+	enum err_code (*alias)(struct storage *, const struct digest *from, const struct digest *to, struct err *);
 	enum err_code (*upload_create)(struct storage *, const char *id, struct storage_upload **, struct err *);
 	enum err_code (*upload_open)(struct storage *, const char *id, struct storage_upload **, struct err *);
 	void (*upload_start)(struct storage_upload *, const void *, size_t);
@@ -145,6 +146,11 @@ enum err_code storage_import(struct storage *s, const struct digest *d, uint64_t
     struct storage_copy *c, struct err *err) MUST_USE;
 /* Makes all that was imported durable. */
 enum err_code storage_sync(struct storage *s, struct err *err) MUST_USE;
+/* The bytes of the blob `from` are the blob `to` as well, durably: the same bytes
+ * on the medium where that can be. The caller has verified that they hash to `to`.
+ * Each goes without the other. ERR_NOT_FOUND. */
+enum err_code storage_alias(
+    struct storage *s, const struct digest *from, const struct digest *to, struct err *err) MUST_USE;
 
 /* ---- uploads ------------------------------------------------------------ */
 

@@ -308,12 +308,47 @@ static enum err_code add_ref(
 	return size == wanted ? queue_link(a, d, size, err) : settle_ref(a, d, size, wanted, what, err);
 }
 
+/* registry:2 keeps bytes by sha256 only, and a layer that was pushed by another
+ * digest is a link from that to the bytes. Here they get the other name as well. */
+static enum err_code add_alias(
+    struct adopt *a, const struct digest *name, const struct digest *target, const char *what, struct err *err)
+{
+	char text[DIGEST_TEXT], bytes[DIGEST_TEXT];
+	struct digest real;
+	uint64_t size;
+	enum err_code rc = storage_stat(a->o->storage, name, &size, err);
+
+	if (rc == ERR_OK) /* by an earlier run, or for another repository */
+		return queue_link(a, name, size, err);
+	if (!is_broken(rc))
+		return rc;
+	digest_format(name, text);
+	digest_format(target, bytes);
+	rc = rehash(a->o->storage, target, name->alg, &real, &size, err);
+	if (is_broken(rc) || rc == ERR_IO) {
+		problem(a, "%s %s: the blob is missing: it leads to %s: %s", what, text, bytes, err->msg);
+		return ERR_OK;
+	}
+	if (rc)
+		return rc;
+	if (!digest_eq(&real, name)) {
+		problem(
+		    a, "%s %s: the bytes it leads to, %s, do not have this digest: it was left out", what, text, bytes);
+		return ERR_OK;
+	}
+	rc = storage_alias(a->o->storage, target, name, err);
+	return rc ? rc : queue_link(a, name, size, err);
+}
+
 /* A directory of links, one per digest: calls `each` with what each points to. */
 struct links {
 	struct adopt *a;
 	const char *dir, *what;
 	enum digest_alg alg;
 	enum err_code (*each)(struct adopt *a, const struct digest *d, const char *what, struct err *err);
+	/* What leads to the digest of another algorithm; NULL: is broken. */
+	enum err_code (*other)(
+	    struct adopt *a, const struct digest *name, const struct digest *target, const char *what, struct err *err);
 	enum err_code (*broken)(struct adopt *a, const struct digest *d, struct err *err); /* may be NULL */
 };
 
@@ -338,6 +373,8 @@ static enum err_code visit_link(const char *hex, void *arg, struct err *err)
 	}
 	if (rc)
 		return rc;
+	if (l->other && name.alg != DIGEST_SHA256 && target.alg == DIGEST_SHA256)
+		return l->other(l->a, &name, &target, l->what, err);
 	if (!digest_eq(&name, &target)) {
 		problem(l->a, "%s %s:%s: the link leads to another digest and was left out", l->what,
 		    digest_alg_name(l->alg), hex);
@@ -642,7 +679,7 @@ static enum err_code take_repo(struct adopt *a, struct err *err)
 		return rc;
 	a->nindexes = 0;
 	a->left_out = false;
-	rc = each_link(a, "_layers", (struct links){.what = "layer", .each = add_link}, err);
+	rc = each_link(a, "_layers", (struct links){.what = "layer", .each = add_link, .other = add_alias}, err);
 	if (rc == ERR_OK)
 		rc = flush_links(a, err);
 	if (rc == ERR_OK)

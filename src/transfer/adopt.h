@@ -2,7 +2,8 @@
 /*
  * adopt.h - taking over a directory that registry:2 or :3 has written, in
  * place: the blobs stay where they are, repositories, tags, manifests and layer
- * links are read into the metadata. Nothing in the tree is changed or deleted.
+ * links are read into the metadata. Nothing in the tree is changed or deleted; a
+ * blob that was pushed by sha512 gets that name beside the one by sha256.
  *
  * It can be interrupted and goes on with the repository it was at. What was
  * broken in the tree already is reported by name, and the rest is taken over.

@@ -62,15 +62,15 @@ static enum err_code make_dirs(const char *path, struct err *err)
 	}
 }
 
-enum err_code layout_write_link(const char *dir, bool by_digest, const struct digest *d, struct err *err)
+enum err_code layout_write_link(const char *dir, const struct digest *name, const struct digest *to, struct err *err)
 {
 	char text[DIGEST_TEXT], path[LAYOUT_PATH];
-	const char *hex = strchr(digest_format(d, text), ':') + 1;
 	enum err_code rc;
 	int fd;
 
-	if (by_digest)
-		rc = layout_path(path, err, "%s/%s/%s", dir, digest_alg_name(d->alg), hex);
+	if (name)
+		rc = layout_path(
+		    path, err, "%s/%s/%s", dir, digest_alg_name(name->alg), strchr(digest_format(name, text), ':') + 1);
 	else
 		rc = layout_path(path, err, "%s", dir);
 	if (rc == ERR_OK)
@@ -83,6 +83,7 @@ enum err_code layout_write_link(const char *dir, bool by_digest, const struct di
 	fd = fsys->open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot create %s", path);
+	digest_format(to, text);
 	rc = fsys_write_all(fd, text, strlen(text), 0, err);
 	fsys->close(fd);
 	return rc ? err_context(err, "%s", path) : ERR_OK;

@@ -11,7 +11,9 @@
  *     _manifests/tags/<tag>/index/<algorithm>/<hex>/link
  *     _uploads/<uuid>/                         uploads in progress
  *
- * A link is a file that holds a digest in text.
+ * A link is a file that holds a digest in text, the one it is named after; but for
+ * layers that were pushed by another digest than sha256: registry:2 keeps bytes by
+ * sha256 only, and the link of the other digest holds that.
  */
 #ifndef BERTH_TRANSFER_LAYOUT_H
 #define BERTH_TRANSFER_LAYOUT_H
@@ -30,9 +32,10 @@ enum err_code layout_path(char out[LAYOUT_PATH], struct err *err, const char *fm
 /* The digest in a link file; ERR_NOT_FOUND without the file, ERR_CORRUPT when it
  * holds none. */
 enum err_code layout_read_link(const char *path, struct digest *out, struct err *err) MUST_USE;
-/* Writes "<dir>/<algorithm>/<hex>/link", or "<dir>/link" when !by_digest,
- * creating the directories. Durable after a sync of the file system. */
-enum err_code layout_write_link(const char *dir, bool by_digest, const struct digest *d, struct err *err) MUST_USE;
+/* Writes "<dir>/<algorithm>/<hex>/link" of `name`, or "<dir>/link" without one, that
+ * leads to `to`; creates the directories. Durable after a sync of the file system. */
+enum err_code layout_write_link(
+    const char *dir, const struct digest *name, const struct digest *to, struct err *err) MUST_USE;
 
 /* Calls `each` for every entry of a directory but . and .., until it fails. A
  * directory that is not there has none. */

@@ -10,6 +10,7 @@
 #include "base/fsys.h"
 #include "meta/walk.h"
 #include "transfer/layout.h"
+#include "transfer/rehash.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +44,52 @@ static enum err_code repo_dir(
 
 /* ---- links and tags ------------------------------------------------------------------ */
 
+struct link {
+	struct slice repo;
+	struct meta_blob blob;
+};
+
+static enum err_code do_link(struct meta_tx *tx, void *arg, struct err *err)
+{
+	struct link *l = arg;
+
+	return meta_tx_blob_link(tx, l->repo, &l->blob, err);
+}
+
+/* registry:2 keeps bytes by sha256 only: those of a blob with another digest get
+ * that name too, and its link leads there. The repository has both from now on,
+ * as registry:2 has it; the second goes with the garbage where it is not needed. */
+static enum err_code by_sha256(
+    struct release *r, const struct meta_walk_repo *repo, const struct digest *d, struct digest *out, struct err *err)
+{
+	struct link l = {.repo = repo->name};
+	uint64_t size;
+	enum err_code rc = rehash(r->storage, d, DIGEST_SHA256, out, &l.blob.size, err);
+
+	if (rc == ERR_OK)
+		rc = storage_stat(r->storage, out, &size, err);
+	if (rc == ERR_NOT_FOUND)
+		rc = storage_alias(r->storage, d, out, err);
+	l.blob.digest = *out;
+	return rc ? rc : meta_write(r->meta, META_RELAXED, do_link, &l, err);
+}
+
+static enum err_code write_link(
+    struct release *r, const struct meta_walk_repo *repo, const char *dir, const struct digest *d, struct err *err)
+{
+	struct digest to = *d;
+	enum err_code rc = ERR_OK;
+
+	if (d->alg != DIGEST_SHA256)
+		rc = by_sha256(r, repo, d, &to, err);
+	/* Bytes that are missing or damaged are for verify to tell. */
+	if (rc == ERR_NOT_FOUND || rc == ERR_CORRUPT)
+		to = *d;
+	else if (rc)
+		return rc;
+	return layout_write_link(dir, d, &to, err);
+}
+
 static enum err_code write_links(struct release *r, const struct meta_walk_repo *repo, struct err *err)
 {
 	struct meta_walk_blobs page;
@@ -57,7 +104,7 @@ static enum err_code write_links(struct release *r, const struct meta_walk_repo 
 		rc = meta_walk_links(r->meta, repo->id, after, PAGE, &r->page, &page, err);
 		for (size_t i = 0; rc == ERR_OK && i < page.n; i++) {
 			after = page.v[i].id;
-			rc = layout_write_link(dir, true, &page.v[i].digest, err);
+			rc = write_link(r, repo, dir, &page.v[i].digest, err);
 			r->report->links += rc == ERR_OK;
 		}
 	} while (rc == ERR_OK && page.n);
@@ -72,11 +119,11 @@ static enum err_code write_tag(struct release *r, struct slice repo, const struc
 	snprintf(below, sizeof(below), "_manifests/tags/%.*s/index", SLICE_ARG(t->name));
 	rc = repo_dir(r, repo, below, dir, err);
 	if (rc == ERR_OK)
-		rc = layout_write_link(dir, true, &t->digest, err);
+		rc = layout_write_link(dir, &t->digest, &t->digest, err);
 	snprintf(below, sizeof(below), "_manifests/tags/%.*s/current", SLICE_ARG(t->name));
 	if (rc == ERR_OK)
 		rc = repo_dir(r, repo, below, dir, err);
-	return rc ? rc : layout_write_link(dir, false, &t->digest, err);
+	return rc ? rc : layout_write_link(dir, NULL, &t->digest, err);
 }
 
 static enum err_code write_tags(struct release *r, const struct meta_walk_repo *repo, struct err *err)
@@ -160,7 +207,8 @@ static enum err_code write_manifests(struct release *r, struct err *err)
 			if (rc == ERR_OK)
 				rc = repo_dir(r, page.v[i].repo, "_manifests/revisions", dir, err);
 			if (rc == ERR_OK)
-				rc = layout_write_link(dir, true, &page.v[i].manifest.digest, err);
+				rc =
+				    layout_write_link(dir, &page.v[i].manifest.digest, &page.v[i].manifest.digest, err);
 			r->report->manifests += rc == ERR_OK;
 		}
 		if (rc == ERR_OK)

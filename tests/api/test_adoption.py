@@ -465,6 +465,64 @@ def test_a_manifest_with_a_wrong_size_damages_no_blob(root, tmp_path, serve):
     assert server.run("verify", "--blobs", running.config_path).returncode == 0
 
 
+def push_by_sha512(tree, wire, repo, tag):
+    """An image whose layer is known by its sha512: (manifest, that digest, its bytes)."""
+    config, layer = content.config_bytes(), content.noise(700)
+    name = content.digest(layer, "sha512")
+    image = json.loads(content.image(config, []))
+    image["layers"] = [content.descriptor(layer, content.OCI_LAYER, "sha512")]
+    tree.push_blob(wire, repo, config)
+    wire.push_blob(repo, name, layer)
+    tree.blobs[repo, name] = layer
+    return tree.push_manifest(wire, repo, json.dumps(image).encode(), tag), name, layer
+
+
+def test_layers_by_sha512_come_over_and_go_back(written, root, tmp_path):
+    """registry:2 keeps them by sha256 and links the one digest to the other."""
+    tree, config = clone(written[1]), config_for(root, tmp_path)
+    with stock.Stock(tmp_path / "stock", root) as registry:
+        wire = stock.Wire(registry.port)
+        name, layer = push_by_sha512(tree, wire, "app-0", "by-sha512")[1:]
+        push_by_sha512(tree, wire, "sha512/only", "v1")
+    done = server.run("import", config)
+    assert done.returncode == 0 and "0 problems" in done.stdout, done.stdout + done.stderr
+    bytes_of = root / f"docker/registry/v2/blobs/sha512/{name[7:9]}/{name[7:]}/data"
+    assert bytes_of.read_bytes() == layer and bytes_of.stat().st_nlink == 2
+    assert server.run("import", config).returncode == 0, "again"
+    with server.Server(tmp_path / "server", {"berth": {"gc": {"grace": "0s", "interval": "1s"}}}) as running:
+        tree.check(running.port)
+        time.sleep(2.5)  # what is known by sha256 only is garbage, and goes
+        tree.check(running.port)
+        assert bytes_of.read_bytes() == layer and bytes_of.stat().st_nlink == 1
+        done = server.run("verify", "--blobs", running.config_path)
+        assert done.returncode == 0 and "0 damaged or missing, 0 useless" in done.stdout, done.stdout
+    done = server.run("export", config)
+    assert done.returncode == 0, done.stderr
+    with stock.Stock(tmp_path / "again", root) as registry:
+        tree.check(registry.port)
+    done = server.run("verify", "--blobs", config)
+    assert done.returncode == 0 and "0 damaged or missing, 0 useless" in done.stdout, done.stdout
+
+
+def test_a_layer_by_sha512_with_other_bytes_is_named(written, root, tmp_path):
+    tree, config = clone(written[1]), config_for(root, tmp_path)
+    with stock.Stock(tmp_path / "stock", root) as registry:
+        wire = stock.Wire(registry.port)
+        _, wrong, layer = push_by_sha512(tree, wire, "odd/wrong", "v1")
+        _, lost, gone = push_by_sha512(tree, wire, "odd/lost", "v1")
+    link(root, content.digest(layer)).joinpath("data").write_bytes(b"x" + layer[1:])
+    link(root, content.digest(gone)).joinpath("data").unlink()
+    done = server.run("import", config)
+    assert done.returncode == 0, done.stderr
+    assert f"layer {wrong}: the bytes it leads to, {content.digest(layer)}, do not have this digest" in done.stdout
+    assert f"layer {lost}: the blob is missing" in done.stdout
+    with server.Server(tmp_path / "server") as running:
+        wire = stock.Wire(running.port)
+        wire.expect(404, "GET", f"/v2/odd/wrong/blobs/{wrong}")
+        wire.push_blob("odd/wrong", wrong, layer)
+        assert wire.expect(200, "GET", f"/v2/odd/wrong/blobs/{wrong}")[2] == layer
+
+
 def test_an_empty_directory_is_nothing_to_take_over(serve):
     running, client = serve()
     assert client.get("/v2/_catalog").json() == {"repositories": []}

@@ -253,6 +253,31 @@ static void test_remove(void **state)
 	free(p);
 }
 
+/* The same bytes by another digest: each goes without the other. */
+static void test_alias(void **state)
+{
+	struct storage *s = *state;
+	struct digest d, other;
+	struct err err = {0};
+	uint8_t *p = driver_bytes(1, 1000, DIGEST_SHA256, &d);
+
+	digest_of(DIGEST_SHA512, p, 1000, &other);
+	assert_err(storage_alias(s, &d, &other, &err), ERR_NOT_FOUND);
+	assert_int_equal(blobs_in(s), 0);
+	assert_ok(driver_put(s, &d, p, 1000, &err));
+	for (int again = 0; again < 2; again++)
+		assert_ok(storage_alias(s, &d, &other, &err));
+	assert_int_equal(blobs_in(s), 2);
+	assert_true(driver_holds(s, &d, p, 1000) && driver_holds(s, &other, p, 1000));
+	assert_ok(storage_remove(s, &d, &err));
+	assert_true(driver_holds(s, &other, p, 1000));
+	assert_ok(storage_alias(s, &other, &d, &err));
+	assert_ok(storage_remove(s, &other, &err));
+	assert_true(driver_holds(s, &d, p, 1000));
+	assert_err(storage_alias(s, &other, &d, &err), ERR_NOT_FOUND);
+	free(p);
+}
+
 static void test_list(void **state)
 {
 	struct storage *s = *state;
@@ -694,6 +719,7 @@ int driver_suite_run(const struct driver *d)
 	    SUITE_TEST(test_algorithms),
 	    SUITE_TEST(test_reading_ranges),
 	    SUITE_TEST(test_remove),
+	    SUITE_TEST(test_alias),
 	    SUITE_TEST(test_list),
 	    SUITE_TEST(test_upload_names),
 	    SUITE_TEST(test_resume),

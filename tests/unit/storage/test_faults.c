@@ -83,6 +83,17 @@ static enum err_code pull(struct storage *s, const uint8_t *p, const struct dige
 	return rc;
 }
 
+/* A second name, which goes again. */
+static enum err_code alias(struct storage *s, const uint8_t *p, const struct digest *d, struct err *err)
+{
+	struct digest other;
+	enum err_code rc;
+
+	digest_of(DIGEST_SHA512, p, SIZE, &other);
+	rc = storage_alias(s, d, &other, err);
+	return rc ? rc : storage_remove(s, &other, err);
+}
+
 /* Out to a file elsewhere, and back in from there. */
 static enum err_code carry(struct storage *s, const char *root, const char *id, const struct digest *d, struct err *err)
 {
@@ -113,6 +124,8 @@ static enum err_code live(const char *root, const char *id, const uint8_t *p, co
 		rc = pull(s, p, d, err);
 	if (rc == ERR_OK)
 		rc = carry(s, root, id, d, err);
+	if (rc == ERR_OK)
+		rc = alias(s, p, d, err);
 	if (rc == ERR_OK)
 		rc = storage_remove(s, d, err);
 	if (rc == ERR_OK)
@@ -536,6 +549,25 @@ static void test_import_is_durable_after_a_sync(void **state)
 	free(p);
 }
 
+static void test_alias_is_durable(void **state)
+{
+	struct storage *s = NULL;
+	struct err err = {0};
+	struct digest d, other;
+	char path[FS_PATH];
+	uint8_t *p = driver_bytes(1, SIZE, DIGEST_SHA256, &d);
+
+	digest_of(DIGEST_SHA512, p, SIZE, &other);
+	cuts_watch();
+	assert_ok(storage_fs_open(place, &s, &err));
+	assert_ok(driver_put(s, &d, p, SIZE, &err));
+	assert_ok(storage_alias(s, &d, &other, &err));
+	assert_true(cuts_durable(fs_path_blob(place, &other, path)));
+	storage_free(&s);
+	cuts_unwatch();
+	free(p);
+}
+
 static unsigned clones; /* tried */
 
 static int no_link(const char *from, const char *to)
@@ -594,6 +626,7 @@ int main(void)
 	    PLACE_TEST(test_unsynced_directories_of_others),
 	    PLACE_TEST(test_removal_is_durable),
 	    PLACE_TEST(test_import_is_durable_after_a_sync),
+	    PLACE_TEST(test_alias_is_durable),
 	    PLACE_TEST(test_neither_link_nor_clone),
 	};
 
