@@ -12,77 +12,16 @@
 #include "meta/walk.h"
 #include "registry/manifest.h"
 #include "registry/reference.h"
+#include "transfer/adopt_priv.h"
 #include "transfer/layout.h"
-#include "transfer/rehash.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STATE_DONE "adopt.done"
 #define STATE_REPO "adopt.repo."
-#define BATCH 256
-
-/* A blob whose size is not what it should be, and so was read. */
-struct judged {
-	struct digest digest;
-	bool sound;
-};
-
-struct adopt {
-	const struct adopt_options *o;
-	const struct adopt_control *control;
-	struct adopt_report *report;
-	struct arena arena; /* of a manifest */
-	char **names;       /* repositories of the tree */
-	size_t n, cap;
-	const char *repo; /* at work */
-	/* A batch of links. */
-	struct meta_blob blobs[BATCH];
-	bool mismatch[BATCH]; /* known with another size */
-	size_t nblobs;
-	struct judged *judged;
-	size_t njudged, cap_judged;
-	bool left_out; /* a manifest of this repository */
-	/* Indexes of the repository, for after its images. */
-	struct digest *indexes;
-	size_t nindexes, cap_indexes;
-};
-
-/* File names of a tree can be anything, and end on a terminal. */
-static void printable(char *text)
-{
-	for (char *c = text; *c; c++) {
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
-}
-
-static void problem(struct adopt *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void problem(struct adopt *a, const char *fmt, ...)
-{
-	char text[1024], repo[REFERENCE_NAME_MAX + 1];
-	va_list ap;
-
-	a->report->problems++;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	snprintf(repo, sizeof(repo), "%s", a->repo);
-	printable(text);
-	printable(repo);
-	if (a->control && a->control->problem)
-		a->control->problem(repo, text, a->control->arg);
-}
-
-/* Is it the tree that is broken, not the way to it? */
-static bool is_broken(enum err_code rc)
-{
-	return rc == ERR_NOT_FOUND || rc == ERR_CORRUPT || rc == ERR_INVALID || rc == ERR_TOO_LARGE;
-}
-
 /* ---- the repositories of a tree ---------------------------------------------------- */
 
 struct find {
@@ -132,213 +71,12 @@ static enum err_code find_in(struct adopt *a, const char *name, struct err *err)
 		add_name(a, name);
 	} else {
 		a->repo = name;
-		problem(a, "it is no valid name of a repository and was left out: %s", why);
+		adopt_problem(a, "it is no valid name of a repository and was left out: %s", why);
 	}
 	return ERR_OK;
-}
-
-/* ---- blobs of another size than they should have ----------------------------------------- */
-
-/* Do the bytes have their digest? They are read, once for however many images
- * they belong to. */
-static enum err_code judge(struct adopt *a, const struct digest *d, bool *sound, struct err *err)
-{
-	struct digest real;
-	uint64_t size;
-	enum err_code rc;
-
-	for (size_t i = 0; i < a->njudged; i++) {
-		if (digest_eq(&a->judged[i].digest, d)) {
-			*sound = a->judged[i].sound;
-			return ERR_OK;
-		}
-	}
-	rc = rehash(a->o->storage, d, d->alg, &real, &size, err);
-	if (rc && rc != ERR_IO && !is_broken(rc))
-		return rc;
-	*sound = rc == ERR_OK && digest_eq(&real, d);
-	if (a->njudged == a->cap_judged) {
-		a->cap_judged = a->cap_judged ? a->cap_judged * 2 : 64;
-		a->judged = xrealloc(a->judged, a->cap_judged * sizeof(*a->judged));
-	}
-	a->judged[a->njudged++] = (struct judged){*d, *sound};
-	return ERR_OK;
-}
-
-struct link {
-	struct slice repo;
-	struct meta_blob blob;
-};
-
-static enum err_code do_link(struct meta_tx *tx, void *arg, struct err *err)
-{
-	struct link *l = arg;
-
-	return meta_tx_blob_link(tx, l->repo, &l->blob, err);
-}
-
-/* Links a blob whose size is known now: that of the bytes where they are sound.
- * Where they are damaged it is the one they should have, which tells everybody
- * that they are, until a push brings the right ones. */
-static enum err_code link_as(struct adopt *a, const struct digest *d, uint64_t size, struct err *err)
-{
-	struct link l = {slice_cstr(a->repo), {*d, size}};
-	enum err_code rc = meta_write(a->o->meta, META_RELAXED, do_link, &l, err);
-
-	a->report->links += rc == ERR_OK;
-	return rc;
-}
-
-/* The blob is known with another size than the one its file has. */
-static enum err_code settle(struct adopt *a, const struct meta_blob *b, struct err *err)
-{
-	char text[DIGEST_TEXT];
-	uint64_t known;
-	bool sound;
-	enum err_code rc = judge(a, &b->digest, &sound, err);
-
-	if (rc == ERR_OK && sound)
-		return link_as(a, &b->digest, b->size, err);
-	if (rc == ERR_OK)
-		rc = meta_blob_known(a->o->meta, &b->digest, &known, err);
-	if (rc)
-		return rc;
-	problem(a, "the blob %s is damaged: it has %llu bytes and should have %llu", digest_format(&b->digest, text),
-	    (unsigned long long)b->size, (unsigned long long)known);
-	return link_as(a, &b->digest, known, err);
-}
-
-/* The manifest speaks of `wanted` bytes, there are `size`. One of the two is wrong. */
-static enum err_code settle_ref(
-    struct adopt *a, const struct digest *d, uint64_t size, uint64_t wanted, const char *what, struct err *err)
-{
-	char text[DIGEST_TEXT];
-	uint64_t known;
-	bool sound;
-	enum err_code rc = judge(a, d, &sound, err);
-
-	if (rc)
-		return rc;
-	if (sound) {
-		problem(a, "%s: the manifest says %llu bytes, the blob %s has %llu", what, (unsigned long long)wanted,
-		    digest_format(d, text), (unsigned long long)size);
-		return link_as(a, d, size, err);
-	}
-	problem(a, "%s: the blob %s is damaged: it has %llu bytes, the manifest says %llu", what,
-	    digest_format(d, text), (unsigned long long)size, (unsigned long long)wanted);
-	rc = meta_blob_known(a->o->meta, d, &known, err);
-	if (rc && rc != ERR_NOT_FOUND)
-		return rc;
-	return link_as(a, d, rc == ERR_NOT_FOUND || known == size ? wanted : known, err);
 }
 
 /* ---- links of layers ------------------------------------------------------------------ */
-
-static enum err_code do_links(struct meta_tx *tx, void *arg, struct err *err)
-{
-	struct adopt *a = arg;
-	enum err_code rc = ERR_OK;
-
-	for (size_t i = 0; rc == ERR_OK && i < a->nblobs; i++) {
-		rc = meta_tx_blob_link_unhashed(tx, slice_cstr(a->repo), &a->blobs[i], err);
-		a->mismatch[i] = rc == ERR_MISMATCH;
-		if (a->mismatch[i])
-			rc = ERR_OK; /* nothing was written for it */
-	}
-	return rc;
-}
-
-static enum err_code flush_links(struct adopt *a, struct err *err)
-{
-	enum err_code rc = ERR_OK;
-
-	if (a->nblobs)
-		rc = meta_write(a->o->meta, META_RELAXED, do_links, a, err);
-	for (size_t i = 0; rc == ERR_OK && i < a->nblobs; i++) {
-		if (a->mismatch[i])
-			rc = settle(a, &a->blobs[i], err);
-		else
-			a->report->links++;
-	}
-	a->nblobs = 0;
-	return rc;
-}
-
-/* Are the bytes there, and how many? `what` is for the report. */
-static enum err_code look(
-    struct adopt *a, const struct digest *d, const char *what, bool *there, uint64_t *size, struct err *err)
-{
-	char text[DIGEST_TEXT];
-	enum err_code rc = storage_stat(a->o->storage, d, size, err);
-
-	*there = rc == ERR_OK;
-	if (!is_broken(rc))
-		return rc;
-	problem(a, "%s %s: the blob is missing%s%s", what, digest_format(d, text), rc == ERR_NOT_FOUND ? "" : ": ",
-	    rc == ERR_NOT_FOUND ? "" : err->msg);
-	return ERR_OK;
-}
-
-static enum err_code queue_link(struct adopt *a, const struct digest *d, uint64_t size, struct err *err)
-{
-	a->blobs[a->nblobs++] = (struct meta_blob){*d, size};
-	return a->nblobs == BATCH ? flush_links(a, err) : ERR_OK;
-}
-
-/* Links a blob whose bytes are there. */
-static enum err_code add_link(struct adopt *a, const struct digest *d, const char *what, struct err *err)
-{
-	uint64_t size;
-	bool there;
-	enum err_code rc = look(a, d, what, &there, &size, err);
-
-	return rc || !there ? rc : queue_link(a, d, size, err);
-}
-
-/* The same for one that a manifest needs, and whose size it tells. */
-static enum err_code add_ref(
-    struct adopt *a, const struct digest *d, uint64_t wanted, const char *what, struct err *err)
-{
-	uint64_t size;
-	bool there;
-	enum err_code rc = look(a, d, what, &there, &size, err);
-
-	if (rc || !there)
-		return rc;
-	return size == wanted ? queue_link(a, d, size, err) : settle_ref(a, d, size, wanted, what, err);
-}
-
-/* registry:2 keeps bytes by sha256 only, and a layer that was pushed by another
- * digest is a link from that to the bytes. Here they get the other name as well. */
-static enum err_code add_alias(
-    struct adopt *a, const struct digest *name, const struct digest *target, const char *what, struct err *err)
-{
-	char text[DIGEST_TEXT], bytes[DIGEST_TEXT];
-	struct digest real;
-	uint64_t size;
-	enum err_code rc = storage_stat(a->o->storage, name, &size, err);
-
-	if (rc == ERR_OK) /* by an earlier run, or for another repository */
-		return queue_link(a, name, size, err);
-	if (!is_broken(rc))
-		return rc;
-	digest_format(name, text);
-	digest_format(target, bytes);
-	rc = rehash(a->o->storage, target, name->alg, &real, &size, err);
-	if (is_broken(rc) || rc == ERR_IO) {
-		problem(a, "%s %s: the blob is missing: it leads to %s: %s", what, text, bytes, err->msg);
-		return ERR_OK;
-	}
-	if (rc)
-		return rc;
-	if (!digest_eq(&real, name)) {
-		problem(
-		    a, "%s %s: the bytes it leads to, %s, do not have this digest: it was left out", what, text, bytes);
-		return ERR_OK;
-	}
-	rc = storage_alias(a->o->storage, target, name, err);
-	return rc ? rc : queue_link(a, name, size, err);
-}
 
 /* A directory of links, one per digest: calls `each` with what each points to. */
 struct links {
@@ -360,15 +98,16 @@ static enum err_code visit_link(const char *hex, void *arg, struct err *err)
 	enum err_code rc;
 
 	if (!hex_decode(slice_cstr(hex), name.bytes, digest_size(l->alg))) {
-		problem(l->a, "%s: '%s' is no digest", l->what, hex);
+		adopt_problem(l->a, "%s: '%s' is no digest", l->what, hex);
 		return ERR_OK;
 	}
 
 	rc = layout_path(path, err, "%s/%s/link", l->dir, hex);
 	if (rc == ERR_OK)
 		rc = layout_read_link(path, &target, err);
-	if (is_broken(rc)) {
-		problem(l->a, "%s %s:%s: the link is broken: %s", l->what, digest_alg_name(l->alg), hex, err->msg);
+	if (adopt_is_broken(rc)) {
+		adopt_problem(
+		    l->a, "%s %s:%s: the link is broken: %s", l->what, digest_alg_name(l->alg), hex, err->msg);
 		return l->broken ? l->broken(l->a, &name, err) : ERR_OK;
 	}
 	if (rc)
@@ -376,7 +115,7 @@ static enum err_code visit_link(const char *hex, void *arg, struct err *err)
 	if (l->other && name.alg != DIGEST_SHA256 && target.alg == DIGEST_SHA256)
 		return l->other(l->a, &name, &target, l->what, err);
 	if (!digest_eq(&name, &target)) {
-		problem(l->a, "%s %s:%s: the link leads to another digest and was left out", l->what,
+		adopt_problem(l->a, "%s %s:%s: the link leads to another digest and was left out", l->what,
 		    digest_alg_name(l->alg), hex);
 		return l->broken ? l->broken(l->a, &name, err) : ERR_OK;
 	}
@@ -409,15 +148,14 @@ static enum err_code each_link(struct adopt *a, const char *below, struct links 
  * is needed to go back, or to heal it, is ever taken for garbage. */
 static enum err_code keep_bytes(struct adopt *a, const struct digest *d, struct err *err)
 {
-	struct meta_blob *b = &a->blobs[a->nblobs];
-	enum err_code rc = storage_stat(a->o->storage, d, &b->size, err);
+	uint64_t size;
+	enum err_code rc = storage_stat(a->o->storage, d, &size, err);
 
 	a->left_out = true;
 	if (rc)
-		return is_broken(rc) ? ERR_OK : rc;
-	b->digest = *d;
-	a->nblobs++;
-	return flush_links(a, err);
+		return adopt_is_broken(rc) ? ERR_OK : rc;
+	rc = adopt_queue_link(a, d, size, err);
+	return rc ? rc : adopt_flush_links(a, err);
 }
 
 static enum err_code read_manifest(
@@ -430,7 +168,7 @@ static enum err_code read_manifest(
 	enum err_code rc = storage_open(a->o->storage, d, &blob, err);
 
 	*broken = NULL;
-	if (is_broken(rc)) {
+	if (adopt_is_broken(rc)) {
 		*broken = rc == ERR_NOT_FOUND ? "its bytes are missing" : "it is no file";
 		return ERR_OK;
 	}
@@ -493,15 +231,15 @@ static enum err_code prepare_refs(struct adopt *a, const char *digest, struct ma
 		m->refs[i].required = false;
 		if (m->refs[i].kind == META_REF_CHILD) {
 			if (!has_revision(a, &m->refs[i].digest))
-				problem(a, "index %s: the manifest %s is missing", digest,
+				adopt_problem(a, "index %s: the manifest %s is missing", digest,
 				    digest_format(&m->refs[i].digest, text));
 			continue;
 		}
 		snprintf(what, sizeof(what), "manifest %s, %.*s", digest, SLICE_ARG(m->info[i].what));
 		if (required)
-			rc = add_ref(a, &m->refs[i].digest, (uint64_t)m->info[i].size, what, err);
+			rc = adopt_add_ref(a, &m->refs[i].digest, (uint64_t)m->info[i].size, what, err);
 	}
-	return rc ? rc : flush_links(a, err);
+	return rc ? rc : adopt_flush_links(a, err);
 }
 
 static enum err_code put_manifest(
@@ -549,14 +287,14 @@ static enum err_code take_manifest(struct adopt *a, const struct digest *d, bool
 	if (rc)
 		return rc;
 	if (broken) {
-		problem(a, "manifest %s: %s", text, broken);
+		adopt_problem(a, "manifest %s: %s", text, broken);
 		return keep_bytes(a, d, err);
 	}
 	rc = manifest_parse(payload, SLICE_NONE, &a->arena, &m, err);
 	if (rc == ERR_NO_MEMORY)
 		return rc;
 	if (rc) {
-		problem(a, "manifest %s was left out: %s", text, err->msg);
+		adopt_problem(a, "manifest %s was left out: %s", text, err->msg);
 		return keep_bytes(a, d, err);
 	}
 	if (m.kind == MANIFEST_INDEX && !index_too) {
@@ -594,21 +332,21 @@ static enum err_code take_tag(const char *name, void *arg, struct err *err)
 	enum err_code rc;
 
 	if (!reference_tag_valid(t.tag)) {
-		problem(a, "'%s' is no valid tag and was left out", name);
+		adopt_problem(a, "'%s' is no valid tag and was left out", name);
 		return ERR_OK;
 	}
 	rc = layout_path(
 	    path, err, "%s/" LAYOUT_REPOSITORIES "/%s/_manifests/tags/%s/current/link", a->o->root, a->repo, name);
 	if (rc == ERR_OK)
 		rc = layout_read_link(path, &t.digest, err);
-	if (is_broken(rc)) {
-		problem(a, "tag %s: the link is broken: %s", name, err->msg);
+	if (adopt_is_broken(rc)) {
+		adopt_problem(a, "tag %s: the link is broken: %s", name, err->msg);
 		return ERR_OK;
 	}
 	if (rc == ERR_OK)
 		rc = meta_write(a->o->meta, META_RELAXED, do_tag, &t, err);
 	if (rc == ERR_NOT_FOUND) {
-		problem(a, "tag %s points to the manifest %s, which is missing or broken", name,
+		adopt_problem(a, "tag %s points to the manifest %s, which is missing or broken", name,
 		    digest_format(&t.digest, text));
 		return ERR_OK;
 	}
@@ -679,9 +417,10 @@ static enum err_code take_repo(struct adopt *a, struct err *err)
 		return rc;
 	a->nindexes = 0;
 	a->left_out = false;
-	rc = each_link(a, "_layers", (struct links){.what = "layer", .each = add_link, .other = add_alias}, err);
+	rc = each_link(
+	    a, "_layers", (struct links){.what = "layer", .each = adopt_add_link, .other = adopt_add_alias}, err);
 	if (rc == ERR_OK)
-		rc = flush_links(a, err);
+		rc = adopt_flush_links(a, err);
 	if (rc == ERR_OK)
 		rc = each_link(a, "_manifests/revisions",
 		    (struct links){.what = "manifest", .each = take_revision, .broken = keep_bytes}, err);
