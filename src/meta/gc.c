@@ -108,6 +108,8 @@ enum err_code tx_gc_manifest_going(
 	enum err_code rc = run_2(tx, Q_GC_NOTE_BLOBS_OF, tx->now, manifest, NULL, err);
 	if (rc == ERR_OK)
 		rc = run_2(tx, Q_GC_NOTE_CHILDREN_OF, tx->now, manifest, NULL, err);
+	if (rc == ERR_OK)
+		rc = run_1(tx, Q_GC_FILE_OF_MANIFEST, manifest, NULL, err);
 	if (rc)
 		return rc;
 	CLEANUP(stmt_end) struct stmt *s = NULL;

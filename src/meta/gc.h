@@ -14,7 +14,8 @@
  *   manifest  is this manifest still reachable? Noted when a tag moves away or
  *             is deleted, when a manifest is pushed without a tag, when the
  *             index it belongs to goes, and when its subject goes.
- *   file      the record of a blob was taken back; its bytes are to be removed.
+ *   file      the record of a blob was taken back, or a manifest went whose bytes
+ *             registry:2 kept among the blobs; the bytes are to be removed.
  *
  * Some candidates are promised: a client was told that they are there, and will
  * push what needs them. That is so after a push, a mount and a HEAD of a blob,

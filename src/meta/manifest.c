@@ -272,6 +272,23 @@ enum err_code meta_tx_tag_put(
 	return rc ? rc : tx_gc_manifest_changed(tx, id, false, err);
 }
 
+enum err_code meta_tx_manifest_filed(struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err)
+{
+	OBJ_CHECK(tx, META_TX_MAGIC);
+	int64_t repo_id, id = 0, blob;
+	enum err_code rc = tx_repo_find(tx, repo, &repo_id, NULL, err);
+	if (rc == ERR_OK && repo_id)
+		rc = manifest_id(tx, repo_id, d, &id, err);
+	if (rc)
+		return rc;
+	if (!id)
+		return no_such_manifest(repo, d, err);
+	rc = add_blob_ref(tx, repo_id, id, &(struct meta_ref){.kind = META_REF_FILE, .digest = *d}, err);
+	if (rc == ERR_OK)
+		rc = tx_blob_ensure(tx, d, &blob, err);
+	return rc ? rc : tx_gc_blob_arrived(tx, blob, err);
+}
+
 /* ---- deleting ------------------------------------------------------------------- */
 
 /* Runs a statement whose only parameter is the manifest. */

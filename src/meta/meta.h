@@ -102,7 +102,8 @@ enum err_code meta_manifest_get_tag(struct meta *m, struct slice repo, struct sl
 /* ERR_NOT_FOUND when nothing, not even a blob, was ever pushed to it. */
 enum err_code meta_repo_exists(struct meta *m, struct slice repo, struct err *err) MUST_USE;
 
-enum meta_ref_kind { META_REF_CONFIG, META_REF_LAYER, META_REF_CHILD };
+/* Kept in the database. META_REF_FILE is no reference: see meta_tx_manifest_filed. */
+enum meta_ref_kind { META_REF_CONFIG, META_REF_LAYER, META_REF_CHILD, META_REF_FILE };
 
 struct meta_ref {
 	enum meta_ref_kind kind;
@@ -135,6 +136,10 @@ struct meta_manifest_put {
  * catalog from now on.
  */
 enum err_code meta_tx_manifest_put(struct meta_tx *tx, struct meta_manifest_put *p, struct err *err) MUST_USE;
+/* The bytes of this manifest are in the storage too, as registry:2 keeps them. The
+ * file goes when the last manifest that was noted with it does. ERR_NOT_FOUND. */
+enum err_code meta_tx_manifest_filed(
+    struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err) MUST_USE;
 /* Removes the manifest and every tag that points to it; ERR_NOT_FOUND. */
 enum err_code meta_tx_manifest_delete(
     struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err) MUST_USE;

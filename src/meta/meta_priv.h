@@ -115,7 +115,7 @@ enum err_code tx_gc_child_needed(
 enum err_code tx_gc_manifest_changed(struct meta_tx *tx, int64_t manifest, bool promised, struct err *err) MUST_USE;
 /* A manifest that is here already was pushed once more, after its blobs. */
 enum err_code tx_gc_manifest_again(struct meta_tx *tx, int64_t manifest, struct err *err) MUST_USE;
-/* Before the rows of a manifest go: its blobs, children and referrers. */
+/* Before the rows of a manifest go: its blobs, children and referrers, and its file. */
 enum err_code tx_gc_manifest_going(
     struct meta_tx *tx, int64_t repo, int64_t manifest, const struct digest *d, struct err *err) MUST_USE;
 

@@ -9,6 +9,7 @@
  * visit them in, which SQLite honours and PostgreSQL reads as a plain join.
  */
 #include "meta/queries.h"
+#include "meta/walk.h"
 #include "base/defs.h"
 
 struct query {
@@ -154,6 +155,15 @@ static const struct query queries[Q_COUNT] = {
         " AND NOT EXISTS (SELECT 1 FROM gc_file WHERE blob_id = $1)",
         {NULL}},
     [Q_GC_FILE_ADD] = {"GC_FILE_ADD", "INSERT INTO gc_file (blob_id) VALUES ($1) ON CONFLICT DO NOTHING", {NULL}},
+    /* 3: META_REF_FILE. Unless other manifests or a blob have these bytes too. */
+    [Q_GC_FILE_OF_MANIFEST] = {"GC_FILE_OF_MANIFEST",
+        "INSERT INTO gc_file (blob_id) SELECT b.id FROM manifest_blob mb CROSS JOIN blob b"
+        " WHERE mb.manifest_id = $1 AND mb.kind = 3 AND b.id = mb.blob_id AND b.size IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM manifest_blob o"
+        " WHERE o.blob_id = mb.blob_id AND o.manifest_id <> mb.manifest_id)"
+        " AND EXISTS (SELECT 1 FROM state WHERE name = '" META_STATE_ADOPTED "')"
+        " ON CONFLICT DO NOTHING",
+        {NULL}},
     [Q_GC_FILE_GET] = {"GC_FILE_GET", "SELECT 1 FROM gc_file WHERE blob_id = $1", {NULL}},
     [Q_GC_FILE_DELETE] = {"GC_FILE_DELETE", "DELETE FROM gc_file WHERE blob_id = $1", {NULL}},
     [Q_GC_FILES_DUE] = {"GC_FILES_DUE",
@@ -258,7 +268,8 @@ static const struct query queries[Q_COUNT] = {
         " WHERE m.id > $1 AND p.manifest_id = m.id AND r.id = m.repo_id ORDER BY m.id LIMIT $2",
         {NULL}},
     [Q_WALK_UNLINKED] = {"WALK_UNLINKED",
-        "SELECT b.digest FROM manifest_blob mb CROSS JOIN blob b WHERE mb.manifest_id = $1 AND b.id = mb.blob_id"
+        "SELECT b.digest FROM manifest_blob mb CROSS JOIN blob b"
+        " WHERE mb.manifest_id = $1 AND mb.kind <> 3 AND b.id = mb.blob_id"
         " AND NOT EXISTS (SELECT 1 FROM repo_blob l WHERE l.repo_id = mb.repo_id AND l.blob_id = mb.blob_id)",
         {NULL}},
     [Q_TAG_OF_MANIFEST] = {"TAG_OF_MANIFEST", "SELECT MIN(name) FROM tag WHERE manifest_id = $1", {NULL}},

@@ -99,6 +99,10 @@ enum err_code meta_tx_state_set(struct meta_tx *tx, struct slice name, struct sl
 /* Removes all whose name starts with `prefix`. */
 enum err_code meta_tx_state_clear(struct meta_tx *tx, struct slice prefix, struct err *err) MUST_USE;
 
+/* That a directory of registry:2 was taken over to its end. Before that, files may
+ * belong to what is only to come. */
+#define META_STATE_ADOPTED "adopt.done"
+
 /* A consistent copy of the database in a new file, synced, while it is in use:
  * everything that was committed before the call is in it. ERR_EXISTS. */
 enum err_code meta_backup(struct meta *m, const char *path, struct err *err) MUST_USE;

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATE_DONE "adopt.done"
+#define STATE_DONE META_STATE_ADOPTED
 #define STATE_REPO "adopt.repo."
 /* ---- the repositories of a tree ---------------------------------------------------- */
 
@@ -202,8 +202,9 @@ struct put {
 static enum err_code do_put(struct meta_tx *tx, void *arg, struct err *err)
 {
 	struct put *p = arg;
+	enum err_code rc = meta_tx_manifest_put(tx, &p->put, err);
 
-	return meta_tx_manifest_put(tx, &p->put, err);
+	return rc ? rc : meta_tx_manifest_filed(tx, p->put.repo, &p->put.digest, err);
 }
 
 /* Is the child among the revisions of this repository? */

@@ -191,6 +191,16 @@ static enum err_code store_payload(struct release *r, const struct meta_manifest
 	return rc;
 }
 
+static enum err_code do_filed(struct meta_tx *tx, void *arg, struct err *err)
+{
+	const struct meta_walk_manifests *page = arg;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < page->n; i++)
+		rc = meta_tx_manifest_filed(tx, page->v[i].repo, &page->v[i].manifest.digest, err);
+	return rc;
+}
+
 static enum err_code write_manifests(struct release *r, struct err *err)
 {
 	struct meta_walk_manifests page;
@@ -211,6 +221,8 @@ static enum err_code write_manifests(struct release *r, struct err *err)
 				    layout_write_link(dir, &page.v[i].manifest.digest, &page.v[i].manifest.digest, err);
 			r->report->manifests += rc == ERR_OK;
 		}
+		if (rc == ERR_OK && page.n)
+			rc = meta_write(r->meta, META_RELAXED, do_filed, &page, err);
 		if (rc == ERR_OK)
 			rc = go_on(r, err);
 	} while (rc == ERR_OK && page.n);

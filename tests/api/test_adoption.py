@@ -465,6 +465,41 @@ def test_a_manifest_with_a_wrong_size_damages_no_blob(root, tmp_path, serve):
     assert server.run("verify", "--blobs", running.config_path).returncode == 0
 
 
+def test_files_of_manifests_go_with_the_last_manifest(written, root, serve, tmp_path):
+    """registry:2 keeps manifests among the blobs; nobody needs such a file when the manifest is gone."""
+    tree = clone(written[1])
+    with stock.Stock(tmp_path / "stock", root) as registry:
+        wire = stock.Wire(registry.port)
+        config, layer = content.config_bytes(), content.noise(900)
+        image = content.image(config, [layer])
+        for repo in ("one/a", "one/b"):
+            for data in (config, layer):
+                tree.push_blob(wire, repo, data)
+            tree.push_manifest(wire, repo, image, "v1")
+        alone = content.digest(tree.push_image(wire, "one/a", "v2"))
+    shared = content.digest(image)
+    running, client = serve({"berth": {"gc": {"grace": "0s", "enabled": False}}})
+
+    def collect():
+        done = server.run("gc", "--now", running.config_path)
+        assert done.returncode == 0, done.stderr
+
+    for repo, digest in (("one/a", alone), ("one/a", shared)):
+        assert client.delete(f"/v2/{repo}/manifests/{digest}").status_code == 202
+    collect()
+    assert not link(root, alone).exists() and link(root, shared).joinpath("data").exists()
+    assert client.get_manifest("one/b", "v1").content == image
+    assert client.delete(f"/v2/one/b/manifests/{shared}").status_code == 202
+    collect()
+    assert not link(root, shared).exists()
+    done = server.run("verify", running.config_path)
+    assert done.returncode == 0 and "0 damaged or missing, 0 useless files" in done.stdout, done.stdout
+    tree.manifests = {k: v for k, v in tree.manifests.items() if k[1] not in (alone, shared)}
+    tree.tags = {k: v for k, v in tree.tags.items() if v not in (alone, shared)}
+    for (repo, digest) in tree.manifests:
+        assert link(root, digest).joinpath("data").exists(), f"{repo} lost the file of {digest}"
+
+
 def push_by_sha512(tree, wire, repo, tag):
     """An image whose layer is known by its sha512: (manifest, that digest, its bytes)."""
     config, layer = content.config_bytes(), content.noise(700)

@@ -400,6 +400,85 @@ static void recheck_spares_what_came_back(void **state)
 	totals(f, 0, 0, 1, 1);
 }
 
+static enum err_code filed_fn(struct meta_tx *tx, void *arg, struct err *err)
+{
+	struct two *t = arg;
+	return meta_tx_manifest_filed(tx, slice_cstr(t->repo), &t->digest, err);
+}
+
+static void filed(struct fixture *f, const char *repo, unsigned nr)
+{
+	struct two t = {repo, NULL, digest_nr(nr)};
+	assert_ok(meta_write(f->m, META_DURABLE, filed_fn, &t, err));
+}
+
+static enum err_code adopted_fn(struct meta_tx *tx, void *arg, struct err *err)
+{
+	return meta_tx_state_set(tx, S(META_STATE_ADOPTED), S("now"), err);
+}
+
+/* An image of its own in each repository, and one manifest that is in both. */
+static void fill_filed(struct fixture *f)
+{
+	struct two missing = {"a", NULL, digest_nr(99)};
+	assert_fails(meta_write(f->m, META_DURABLE, filed_fn, &missing, err), ERR_NOT_FOUND, "is not in repository");
+	for (unsigned i = 0; i < 2; i++) {
+		const char *repo = i ? "b" : "a";
+		blob(f, repo, 1);
+		PUT(.repo = repo, .nr = 100, .blobs = {1}, .tag = "both");
+		PUT(.repo = repo, .nr = 101 + i, .blobs = {1}, .tag = "own");
+		filed(f, repo, 100);
+		filed(f, repo, 101 + i);
+		filed(f, repo, 100);
+	}
+	queues(f, 0, 0, 0);
+	totals(f, 4, 4, 1, 1);
+}
+
+static void manifests_take_their_files_along(void **state)
+{
+	struct fixture *f = *state;
+	fill_filed(f);
+	assert_ok(meta_write(f->m, META_DURABLE, adopted_fn, NULL, err));
+	PUT(.repo = "a", .nr = 103, .blobs = {1}, .tag = "native"); /* has none */
+	assert_ok(delete_manifest(f->m, "a", 103, err));
+	assert_ok(delete_manifest(f->m, "a", 100, err));
+	finish_files(f, 0);
+	assert_ok(delete_manifest(f->m, "b", 100, err));
+	finish_files(f, 1);
+	assert_ok(delete_manifest(f->m, "a", 101, err));
+	review_links(f, LATER, 1, 0);
+	finish_files(f, 1);
+	review_links(f, LATER, 0, 0);
+	queues(f, 0, 0, 0);
+	totals(f, 1, 1, 1, 1);
+}
+
+/* Somebody pushed the bytes of a manifest as a blob: it is that blob's file. */
+static void file_that_is_a_blob_too(void **state)
+{
+	struct fixture *f = *state;
+	fill_filed(f);
+	assert_ok(meta_write(f->m, META_DURABLE, adopted_fn, NULL, err));
+	blob(f, "c", 101);
+	assert_ok(delete_manifest(f->m, "a", 101, err));
+	finish_files(f, 0);
+	assert_ok(delete_manifest(f->m, "b", 102, err));
+	blob(f, "c", 102);
+	finish_files(f, 0);
+	filed(f, "a", 100);
+	assert_true(in_repo(f, "c", 101) && in_repo(f, "c", 102));
+}
+
+/* Another repository, which is only to come, may have the same manifest. */
+static void files_stay_until_all_is_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	fill_filed(f);
+	assert_ok(delete_manifest(f->m, "a", 101, err));
+	finish_files(f, 0);
+}
+
 static void kept_links(void **state)
 {
 	struct fixture *f = *state;
@@ -461,6 +540,9 @@ int main(void)
 	    T(review_wins_over_push),
 	    T(crash_before_unlinking),
 	    T(recheck_spares_what_came_back),
+	    T(manifests_take_their_files_along),
+	    T(file_that_is_a_blob_too),
+	    T(files_stay_until_all_is_taken_over),
 	    T(kept_links),
 	    T(limits_and_order),
 	    T(review_of_another_reason),
