@@ -500,6 +500,20 @@ def test_files_of_manifests_go_with_the_last_manifest(written, root, serve, tmp_
         assert link(root, digest).joinpath("data").exists(), f"{repo} lost the file of {digest}"
 
 
+def test_files_that_export_wrote_go_with_their_manifests(root, serve):
+    """Also of what registry:2 never had."""
+    running, client = serve({"berth": {"gc": {"grace": "0s", "enabled": False}}})
+    digest, _ = client.push_image("born/here", "v1")
+    assert not link(root, digest).exists()
+    running.stop()
+    done = server.run("export", running.config_path)
+    assert done.returncode == 0 and link(root, digest).joinpath("data").exists(), done.stderr
+    running.start()
+    assert client.delete(f"/v2/born/here/manifests/{digest}").status_code == 202
+    done = server.run("gc", "--now", running.config_path)
+    assert done.returncode == 0 and not link(root, digest).exists(), done.stdout + done.stderr
+
+
 def push_by_sha512(tree, wire, repo, tag):
     """An image whose layer is known by its sha512: (manifest, that digest, its bytes)."""
     config, layer = content.config_bytes(), content.noise(700)
