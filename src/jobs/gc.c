@@ -427,10 +427,11 @@ static enum err_code plan(struct run *r, struct err *err)
 
 static enum err_code collect(struct run *r, struct err *err)
 {
-	enum err_code rc = left_over_files(r, err);
+	enum err_code rc = collect_all_manifests(r, err);
 
+	/* Behind the manifests: those that registry:2 wrote take their files along. */
 	if (rc == ERR_OK)
-		rc = collect_all_manifests(r, err);
+		rc = left_over_files(r, err);
 	if (rc == ERR_OK)
 		rc = collect_links(r, false, err);
 	return rc ? rc : collect_links(r, true, err);
