@@ -178,6 +178,27 @@ static enum err_code set_certificate(SSL_CTX *ctx, const struct http_tls_options
 	    err, ERR_INVALID, "the key in '%s' does not belong to the certificate in '%s'", o->key, o->certificate);
 }
 
+/* Records without data that a client may send after the handshake: new keys after
+ * hundreds of gigabytes, and an alert at the end. */
+enum { RECORDS_APART = 64 };
+
+/* One SSL_read takes in all records that have come and are no data, so a client that
+ * sends nothing else would keep the thread. The socket is taken from it instead. */
+static void on_record(int written, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
+{
+	uintptr_t seen;
+
+	(void)version;
+	(void)arg;
+	if (written || n == 0 || (type != SSL3_RT_HEADER && type != SSL3_RT_INNER_CONTENT_TYPE) ||
+	    *(const unsigned char *)p == SSL3_RT_APPLICATION_DATA || !SSL_is_init_finished(ssl))
+		return;
+	seen = (uintptr_t)SSL_get_app_data(ssl) + 1;
+	SSL_set_app_data(ssl, (void *)seen);
+	if (seen > RECORDS_APART)
+		BIO_set_fd(SSL_get_rbio(ssl), -1, BIO_NOCLOSE);
+}
+
 static void set_behaviour(SSL_CTX *ctx)
 {
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -192,6 +213,7 @@ static void set_behaviour(SSL_CTX *ctx)
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"berth", 5);
 	SSL_CTX_set_num_tickets(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+	SSL_CTX_set_msg_callback(ctx, on_record);
 }
 
 static enum err_code make_ctx(const struct http_tls_options *o, SSL_CTX **out, struct err *err)
