@@ -572,11 +572,16 @@ def test_what_is_no_archive_at_all(one, tmp_path):
 
 # ---- trouble
 
+def interruptible():
+    """Whoever started the tests in the background may have made them deaf to SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_import(registry, **more):
     """An import that reads what the test writes."""
     return subprocess.Popen([str(binary()), "import", "-i", "-", str(registry.server.config_path)],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
-                            **more)
+                            preexec_fn=interruptible, **more)
 
 
 def wait_for_upload(registry, size=100000):
@@ -638,7 +643,7 @@ def test_the_command_is_killed_in_the_middle(one, how):
     process.stdin.flush()
     wait_for_upload(one)
     process.send_signal(how)
-    process.wait()
+    process.wait(30)
     process.stdin.close()
     process.stdout.close()
     process.stderr.close()
