@@ -26,7 +26,9 @@ import time
 import pytest
 
 import content
+import layouts
 import shim
+import stock
 from server import Server, binary, environment
 from wire import OCTETS, Wire, blobs_of, relative
 
@@ -122,6 +124,17 @@ class Medium:
         self.prefix = str(root)
         self.root = Folder()
         self.inodes = {root.stat().st_ino: self.root}
+
+    def load(self, path, node=None):
+        """What is in the directory before the record begins is there durably."""
+        node = node or self.root
+        for child in path.iterdir():
+            made = Folder() if child.is_dir() else File(child.read_bytes())
+            self.inodes[child.stat().st_ino] = made
+            node.change(child.name, made)
+            if child.is_dir():
+                self.load(child, made)
+        node.sync()
 
     def folder(self, path):
         """The folder an entry stands in, and its name."""
@@ -284,6 +297,23 @@ class History:
             needed = {(repo, d) for repo, m in self.truth.manifests for d in blobs_of(self.bytes[m])}
             self.truth.blobs &= needed
 
+    def load(self, repo, tag):
+        """`berth import --input` of an archive: all of it is there when the command has ended."""
+        made = layouts.Layout()
+        made.enter(made.index([made.image([seed, seed + 1], size=20_000 + seed) for seed in (1, 2)]), f"{repo}:{tag}")
+        files = made.finish()
+        with self.step("import an archive"):
+            done = subprocess.run([str(binary()), "import", "--quiet", "--input", "-", str(self.server.config_path)],
+                                  env=environment(), input=layouts.tar_of(files), capture_output=True, check=False)
+            assert done.returncode == 0, done.stderr
+            for name, data in files.items():
+                digest = name.removeprefix("blobs/").replace("/", ":")
+                if not name.startswith("blobs/"):
+                    continue
+                self.bytes[digest] = data
+                (self.truth.manifests if digest in made.manifests else self.truth.blobs).add((repo, digest))
+            self.truth.tags[repo, tag] = made.entries[0]["digest"]
+
     def has_subject(self, repo, digest):
         """It speaks of nothing, or of what is there."""
         subject = json.loads(self.bytes[digest]).get("subject")
@@ -360,6 +390,7 @@ class History:
         self.delete("c/z", third)
         self.collect()
         self.image("a/x", "v3", 2_000)
+        self.load("e/v", "1.0")
         self.restart()
         self.blob("c/z", next(self.bytes[d] for d in blobs_of(third)[1:]))
         self.delete_tag("a/x", "v3")
@@ -604,6 +635,50 @@ def test_imported_blobs_outlive_a_power_cut_once_the_file_system_was_synced(tmp_
     assert any(b"/berth.db" in e.two for e in events[synced:] if e.kind == shim.RENAME), "the database came first"
     assert not restored(root, events[:synced], scratch / "before", blobs)
     assert restored(root, events[:synced + 1], scratch / "after", blobs) == set(blobs)
+
+
+def test_a_takeover_that_lost_its_power_is_gone_on_with(tmp_path, scratch, request):
+    """Whatever is left of the metadata: the next start takes over what is missing, and nothing of the tree is lost."""
+    if stock.program() is None:
+        pytest.skip("docker-registry is not installed")
+    root, images = scratch / "taken" / "root", {}
+    with stock.Stock(tmp_path / "stock", root) as registry:
+        wire = Wire(registry.port)
+        for number in range(12):
+            blobs = [content.config_bytes(), content.noise(2_000), content.noise(30_000, seed=number % 3)]
+            for data in blobs:
+                assert wire.push_blob(f"team/r{number % 4}", data).status == 201
+            image = content.image(blobs[0], blobs[1:])
+            assert wire.put_manifest(f"team/r{number % 4}", f"v{number}", image).status == 201
+            images[f"team/r{number % 4}", f"v{number}"] = image, blobs
+        wire.close()
+    medium, record = Medium(root), scratch / "taken.record"
+    medium.load(root)
+    config = tmp_path / "taken.yml"
+    config.write_text(json.dumps({"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(root)}}}))
+    command("import", config, env=shim.environment(shim.build(tmp_path), root, SHIM_RECORD=record))
+    events, rng = shim.read_record(record), random.Random(request.config.option.seed)
+    cuts = sorted(rng.sample(range(len(events)), request.config.option.cuts // 3)) + [len(events)]
+    for number, (begin, end) in enumerate(zip([0, *cuts], cuts)):
+        for event in events[begin:end]:
+            medium.play(event)
+        server = Server(scratch / f"taken-{number}", CONFIG)
+        medium.leave(server.root, Chance(rng.choice(("drop", "keep", "mixed")), rng))
+        with server:
+            taken_over(server, images)
+        shutil.rmtree(server.folder)
+    print(f"{len(events)} events, {len(cuts)} cuts")
+
+
+def taken_over(server, images):
+    """Every image is there, byte for byte, and nothing is damaged."""
+    wire = Wire(server.port)
+    for (repo, tag), (image, blobs) in images.items():
+        assert wire.manifest(repo, tag).body == image, server.text()
+        for data in blobs:
+            assert wire.blob(repo, content.digest(data)).body == data
+    wire.close()
+    command("verify", "--blobs", server.config_path)
 
 
 def command(*words, env=None):
