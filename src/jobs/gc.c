@@ -21,7 +21,11 @@
 
 #define BATCH 64
 #define COUNT_MAX 1000000
-/* A pause is as long as the batch before it, within these. */
+/* A pause is so many times as long as the batch before it, within these: measured
+ * with one client that pulls manifests all the time on two cores, that keeps the
+ * p99 of its pulls; as long as the batch, the p99 doubled. A dry run writes nothing
+ * and pauses as long as it works. */
+#define PAUSE_TIMES 12
 #define PAUSE_MIN (1 * CLOCK_MS)
 #define PAUSE_MAX (200 * CLOCK_MS)
 
@@ -72,7 +76,7 @@ static void batch_begin(struct run *r)
 static void batch_end(struct run *r, size_t reviewed)
 {
 	int64_t took = clock_mono() - r->batch_began;
-	int64_t pause = took < PAUSE_MIN ? PAUSE_MIN : took;
+	int64_t pause = (took < PAUSE_MIN ? PAUSE_MIN : took) * (r->rules->dry_run ? 1 : PAUSE_TIMES);
 
 	r->report->reviewed += reviewed;
 	count(M_REVIEWED, (double)reviewed);

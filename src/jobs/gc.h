@@ -6,7 +6,7 @@
  * What is useless is known from the candidates that every write notes
  * (meta/gc.h), so a run costs what the garbage costs and nothing else. Nothing
  * is ever blocked for longer than a batch: candidates are reviewed in short
- * transactions, a few at a time, with pauses as long as the work between them.
+ * transactions, a few at a time, with pauses longer than the work between them.
  *
  * gc_run is one run, for a command on a registry that does not serve; gc_start
  * keeps a thread that runs at an interval.
