@@ -22,8 +22,6 @@
 
 #include <unistd.h>
 
-extern char **environ;
-
 #define DEBUG_DRAIN (CLOCK_S / 2)
 
 struct serve {
