@@ -14,10 +14,8 @@
 #include "transfer/load.h"
 #include "transfer/save.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- import: what is shown -------------------------------------------------------- */
 
@@ -323,13 +321,9 @@ static enum err_code export_here(const struct config *cfg, struct export_call *c
 	struct save_options o = {.names = c->a->images, .nnames = c->a->nimages};
 	struct save_report report;
 	struct offline offline;
-	struct stat st;
 	enum err_code rc;
 
-	if (stat(cfg->berth.database.path, &st) != 0) /* opening would make an empty registry */
-		return err_sys(err, errno, "there is no registry to export from: cannot find its database %s",
-		    cfg->berth.database.path);
-	rc = offline_open(cfg, &offline, err);
+	rc = offline_open_existing(cfg, "export from", &offline, err);
 	if (rc)
 		return rc;
 	o.meta = offline.meta;

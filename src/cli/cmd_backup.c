@@ -117,15 +117,10 @@ static enum err_code backup_here(const struct config *cfg, struct backup_call *b
 	struct backup_control control = {.progress = on_progress, .problem = on_problem, .arg = b};
 	struct backup_options o = {.root = cfg->storage.filesystem.rootdirectory, .dest = b->dest, .keep = b->keep};
 	struct offline offline;
-	struct stat st;
 	enum err_code rc;
 
-	/* Opening would make an empty registry, and pruning would then remove
-	 * backups of the real one. */
-	if (stat(cfg->berth.database.path, &st) != 0)
-		return err_sys(err, errno, "there is no registry to back up: cannot find its database %s",
-		    cfg->berth.database.path);
-	rc = offline_open(cfg, &offline, err);
+	/* Pruning would remove backups of the real registry for one of an empty one. */
+	rc = offline_open_existing(cfg, "back up", &offline, err);
 	if (rc)
 		return rc;
 	o.meta = offline.meta;

@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
@@ -45,6 +47,16 @@ enum err_code offline_open(const struct config *cfg, struct offline *o, struct e
 	if (rc)
 		offline_close(o);
 	return rc;
+}
+
+enum err_code offline_open_existing(const struct config *cfg, const char *doing, struct offline *o, struct err *err)
+{
+	struct stat st;
+
+	if (stat(cfg->berth.database.path, &st) != 0)
+		return err_sys(err, errno, "there is no registry to %s: cannot find its database %s", doing,
+		    cfg->berth.database.path);
+	return offline_open(cfg, o, err);
 }
 
 void offline_close(struct offline *o)

@@ -23,6 +23,10 @@ struct offline {
 };
 /* ERR_BUSY while another process has the directory. */
 enum err_code offline_open(const struct config *cfg, struct offline *o, struct err *err) MUST_USE;
+/* The same for a registry that must be there: where it has no database yet, opening
+ * would make an empty one. `doing` is what it is wanted for, like "back up". */
+enum err_code offline_open_existing(
+    const struct config *cfg, const char *doing, struct offline *o, struct err *err) MUST_USE;
 void offline_close(struct offline *o);
 
 /* "1.5 GiB" */

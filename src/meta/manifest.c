@@ -256,18 +256,27 @@ enum err_code meta_tx_manifest_put(struct meta_tx *tx, struct meta_manifest_put 
 	return rc ? rc : tx_gc_manifest_changed(tx, id, true, err);
 }
 
+/* The ids of a manifest that must be there: ERR_NOT_FOUND. */
+static enum err_code stored_manifest(
+    struct meta_tx *tx, struct slice repo, const struct digest *d, int64_t *repo_id, int64_t *id, struct err *err)
+{
+	*id = 0;
+	enum err_code rc = tx_repo_find(tx, repo, repo_id, NULL, err);
+	if (rc == ERR_OK && *repo_id)
+		rc = manifest_id(tx, *repo_id, d, id, err);
+	if (rc)
+		return rc;
+	return *id ? ERR_OK : no_such_manifest(repo, d, err);
+}
+
 enum err_code meta_tx_tag_put(
     struct meta_tx *tx, struct slice repo, struct slice tag, const struct digest *d, struct err *err)
 {
 	OBJ_CHECK(tx, META_TX_MAGIC);
-	int64_t repo_id, id = 0;
-	enum err_code rc = tx_repo_find(tx, repo, &repo_id, NULL, err);
-	if (rc == ERR_OK && repo_id)
-		rc = manifest_id(tx, repo_id, d, &id, err);
+	int64_t repo_id, id;
+	enum err_code rc = stored_manifest(tx, repo, d, &repo_id, &id, err);
 	if (rc)
 		return rc;
-	if (!id)
-		return no_such_manifest(repo, d, err);
 	rc = tx_tag_set(tx, repo_id, tag, id, err);
 	return rc ? rc : tx_gc_manifest_changed(tx, id, false, err);
 }
@@ -275,14 +284,10 @@ enum err_code meta_tx_tag_put(
 enum err_code meta_tx_manifest_filed(struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err)
 {
 	OBJ_CHECK(tx, META_TX_MAGIC);
-	int64_t repo_id, id = 0, blob;
-	enum err_code rc = tx_repo_find(tx, repo, &repo_id, NULL, err);
-	if (rc == ERR_OK && repo_id)
-		rc = manifest_id(tx, repo_id, d, &id, err);
+	int64_t repo_id, id, blob;
+	enum err_code rc = stored_manifest(tx, repo, d, &repo_id, &id, err);
 	if (rc)
 		return rc;
-	if (!id)
-		return no_such_manifest(repo, d, err);
 	rc = add_blob_ref(tx, repo_id, id, &(struct meta_ref){.kind = META_REF_FILE, .digest = *d}, err);
 	if (rc == ERR_OK)
 		rc = tx_blob_ensure(tx, d, &blob, err);
@@ -309,14 +314,10 @@ static enum err_code by_manifest(
 enum err_code meta_tx_manifest_delete(struct meta_tx *tx, struct slice repo, const struct digest *d, struct err *err)
 {
 	OBJ_CHECK(tx, META_TX_MAGIC);
-	int64_t repo_id, id = 0, tags, manifests;
-	enum err_code rc = tx_repo_find(tx, repo, &repo_id, NULL, err);
-	if (rc == ERR_OK && repo_id)
-		rc = manifest_id(tx, repo_id, d, &id, err);
+	int64_t repo_id, id, tags, manifests;
+	enum err_code rc = stored_manifest(tx, repo, d, &repo_id, &id, err);
 	if (rc)
 		return rc;
-	if (!id)
-		return no_such_manifest(repo, d, err);
 	rc = tx_gc_manifest_going(tx, repo_id, id, d, err);
 	if (rc == ERR_OK)
 		rc = by_manifest(tx, Q_TAGS_UNTAG, id, &tags, err);
